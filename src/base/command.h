@@ -1,0 +1,69 @@
+/* command.h -- what the core says to a node and hears back, by meaning and not by Redis's names.
+ *
+ * The shared vocabulary of core (which decides), wire (which turns it into bytes) and the model
+ * nodes of the tests.  A node of another kind would be another translation of the same words. */
+#ifndef REDLOCK_BASE_COMMAND_H
+#define REDLOCK_BASE_COMMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+#define REDLOCK_NODE_MAX 15
+#define REDLOCK_NAME_BYTES_MAX 512
+#define REDLOCK_TOKEN_BYTES_MAX 256
+#define REDLOCK_RUN_ID_BYTES 40               /* Redis and Valkey: 40 hex digits */
+#define REDLOCK_FENCE_MAX ((UINT64_C(1) << 53) - 1) /* exact in a Lua number (a double) */
+#define REDLOCK_MARK_TTL_MS UINT64_C(604800000) /* marks live 7 days beyond their last use */
+
+typedef enum redlock_command_kind {
+    REDLOCK_COMMAND_GRANT = 1, /* give the name to this token, if nobody has it */
+    REDLOCK_COMMAND_RAISE,     /* lift the mark to `fence`, if the token still holds */
+    REDLOCK_COMMAND_RENEW,     /* RAISE, and let the grant live for ttl_ms from now */
+    REDLOCK_COMMAND_RELEASE,   /* take the name from this token, if it has it */
+    REDLOCK_COMMAND_LOOK,      /* who holds?  changes nothing */
+    REDLOCK_COMMAND_BREAK,     /* take the name from whoever has it, and lift the mark above */
+    REDLOCK_COMMAND_PROBE,     /* restart guard: may this node vote?  changes nothing; no name */
+    REDLOCK_COMMAND_DECLARE    /* restart guard: this node is new and may vote at once; no name */
+} redlock_command_kind;
+
+typedef struct redlock_command {
+    redlock_command_kind kind;
+    bool teach;            /* the node forgot the step: send it whole */
+    bool fenced;           /* false: plain, no mark and no companion key */
+    bool heal;             /* RENEW: a node that lost the key may be given it again */
+    redlock_bytes name, token;
+    uint64_t ttl_ms;       /* GRANT, RENEW: what the node counts, margin included; at least 1 */
+    uint64_t fence;        /* GRANT: the proposal; RAISE, RENEW: the mark to reach; 0 when plain */
+    uint64_t not_after_ms; /* the node's own clock, ms since 1970; 0: no limit */
+    redlock_bytes run_id;  /* restart guard: the run that this connection leads to; empty: off */
+    uint64_t guard_ms;     /* how long a run that is new to the node gives no vote */
+} redlock_command;
+
+typedef enum redlock_answer_kind {
+    REDLOCK_ANSWER_YES = 1,   /* granted, raised, renewed, released, looked, broken */
+    REDLOCK_ANSWER_HEALED,    /* RENEW: the key was gone and is planted again; no vote this time */
+    REDLOCK_ANSWER_NO,        /* GRANT: another token holds; others: this token does not hold */
+    REDLOCK_ANSWER_LATE,      /* not_after has passed on the node's clock; nothing was done */
+    REDLOCK_ANSWER_NOT_READY, /* restart guard: no vote yet; left_ms says for how long */
+    REDLOCK_ANSWER_CLOCK,     /* the proposal is too far ahead of the node's clock */
+    REDLOCK_ANSWER_FORGOT,    /* the node does not know the step: say it again with teach */
+    REDLOCK_ANSWER_ERROR      /* anything else; status and text say what.  Nothing was done */
+} redlock_answer_kind;
+
+typedef struct redlock_answer {
+    redlock_answer_kind kind;
+    redlock_status status; /* OK for YES; else the one that fits the kind (NO to GRANT: HELD) */
+    uint64_t mark;         /* the node's mark after the command; 0: none, or not told */
+    uint64_t time_ms;      /* the node's clock; 0: not told */
+    uint64_t left_ms;      /* NO to GRANT, LOOK: what the holder has left; NOT_READY: the silence
+                              left; 0: not told or not running out */
+    redlock_bytes text;    /* NO to GRANT, LOOK, BREAK: the holder's value; ERROR: the server's words;
+                              PROBE: "ready", "silent" (counting down), "new" (never seen by redlock)
+                              or "restarted" (another run was seen before); NOT_READY to PROBE but
+                              for the first */
+} redlock_answer;
+
+#endif
