@@ -85,6 +85,7 @@ typedef struct redlock_fact { /* everything it points at is borrowed for the ste
         struct {
             redlock_ns ttl;
             redlock_ns margin;
+            redlock_ns renew;  /* the new interval; 0: as before */
             bool once;         /* one round; else until the old deadline */
         } extend;
         struct {
@@ -184,6 +185,8 @@ typedef struct redlock_vote_report {
 redlock_ns redlock_core_held_until(const redlock_core *core, uint32_t slot);
 uint64_t redlock_core_fence(const redlock_core *core, uint32_t slot);
 redlock_bytes redlock_core_token(const redlock_core *core, uint32_t slot);
+/* LOOK: the whole value that the node showed; borrowed until the next step. */
+redlock_bytes redlock_core_value(const redlock_core *core, uint32_t slot, uint32_t node);
 void redlock_core_report(const redlock_core *core, uint32_t slot, uint32_t node, redlock_vote_report *ret_report);
 /* Commands sent and not answered, over all nodes. */
 uint32_t redlock_core_inflight(const redlock_core *core);

@@ -1,0 +1,91 @@
+/* release.c -- giving up: what the user asked for, and what must be undone whoever asked.
+ *
+ * RELEASE goes to every node where something of ours may lie.  The user gets an answer in bounded
+ * time; the undoing goes on until each node has said so, or until everything that could lie there
+ * has run out by itself. */
+#include "core/inside.h"
+
+static void release_told(redlock_core *core, redlock_slot *slot, redlock_status status) {
+    redlock_slot_become(slot, REDLOCK_SLOT_CLOSING);
+    redlock_slot_tell(core, slot, REDLOCK_TELL_RELEASED, status);
+    redlock_slot_touch(core, slot);
+}
+
+static void ask_release(redlock_core *core, redlock_slot *slot, redlock_vote *vote) {
+    if (vote->want != REDLOCK_COMMAND_RELEASE) {
+        redlock_node_unask(vote);
+    }
+    if (!vote->ours || vote->attempt != slot->attempt) {
+        vote->outcome = REDLOCK_OUTCOME_NO; /* it never granted, or said since that it is not ours */
+        vote->status = REDLOCK_NOT_HELD;
+        return;
+    }
+    vote->outcome = REDLOCK_OUTCOME_OPEN;
+    vote->status = REDLOCK_SILENT;
+    if (vote->want == 0 && !vote->release_open && !redlock_node_ask(core, vote, REDLOCK_COMMAND_RELEASE)) {
+        redlock_vote_fail(core, vote, core->nodes[vote->node].status);
+    }
+}
+
+void redlock_release_start(redlock_core *core, redlock_slot *slot) {
+    switch (slot->state) {
+    case REDLOCK_SLOT_HELD:
+        break;
+    case REDLOCK_SLOT_LOST:
+        release_told(core, slot, REDLOCK_NOT_HELD);
+        return;
+    case REDLOCK_SLOT_SEEKING:
+    case REDLOCK_SLOT_PAUSED:
+        redlock_seek_cancel(core, slot);
+        return;
+    case REDLOCK_SLOT_NEW:
+    case REDLOCK_SLOT_ADOPTING:
+    case REDLOCK_SLOT_RELEASING:
+    case REDLOCK_SLOT_LOOKING:
+    case REDLOCK_SLOT_CLOSING:
+        REDLOCK_ASSERT(false); /* the handle exists only while held or lost */
+        return;
+    }
+    redlock_slot_become(slot, REDLOCK_SLOT_RELEASING);
+    slot->deadline = 0; /* from here on it is not held, whatever the nodes answer */
+    slot->release_limit = redlock_ns_add(core->now, core->config.release_timeout);
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        ask_release(core, slot, &slot->votes[i]);
+    }
+    redlock_slot_touch(core, slot);
+}
+
+void redlock_release_review(redlock_core *core, redlock_slot *slot) {
+    redlock_tally tally = redlock_tally_of(core, slot);
+    if (tally.yes >= core->quorum) {
+        release_told(core, slot, REDLOCK_OK);
+    } else if (tally.no > core->config.node_count - core->quorum) {
+        release_told(core, slot, REDLOCK_NOT_HELD);
+    } else if (tally.open == 0 || core->now >= slot->release_limit) {
+        release_told(core, slot, REDLOCK_UNKNOWN);
+    }
+}
+
+static bool state_undoes(redlock_slot_state state) {
+    return state == REDLOCK_SLOT_PAUSED || state == REDLOCK_SLOT_LOST || state == REDLOCK_SLOT_RELEASING || state == REDLOCK_SLOT_CLOSING;
+}
+
+bool redlock_release_is_due(const redlock_slot *slot, const redlock_vote *vote) {
+    return vote->ours && (state_undoes(slot->state) || vote->attempt != slot->attempt);
+}
+
+void redlock_release_undo_review(redlock_core *core, redlock_slot *slot) {
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        redlock_vote *vote = &slot->votes[i];
+        if (!redlock_release_is_due(slot, vote)) {
+            continue;
+        }
+        if (core->now >= vote->plant_over) {
+            vote->ours = false; /* the ttl has cleaned up */
+            vote->stray_not_after_ms = 0;
+            redlock_node_unask(vote);
+        } else if (core->now >= vote->undo_at) {
+            redlock_vote_undo(core, vote);
+        }
+    }
+}

@@ -1,0 +1,229 @@
+/* seek.c -- acquiring: attempts at all nodes at once, fences by grant-and-raise, pauses between.
+ *
+ *   SEEKING: ask GRANT everywhere; at a quorum of equal marks -> HELD
+ *            a quorum granted, marks differ: RAISE the lagging ones to the largest
+ *            a quorum is out of reach: undo -> PAUSED or the end
+ *   PAUSED:  full jitter, bounded by what the holder has left; then a fresh token, then SEEKING
+ *
+ * Why the fence only grows: docs/guarantees.md, "Fences". */
+#include "core/fence.h"
+#include "core/inside.h"
+
+static uint32_t free_votes(const redlock_core *core, const redlock_slot *slot) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        count += redlock_vote_is_free(&slot->votes[i]);
+    }
+    return count;
+}
+
+/* A vote that still has an older token to undo takes no part: two tokens of ours at one node could
+ * not be told apart by what is on the way. */
+static void ask_grant(redlock_core *core, redlock_vote *vote) {
+    if (!redlock_vote_is_free(vote)) {
+        redlock_vote_fail(core, vote, vote->status == REDLOCK_OK ? REDLOCK_SILENT : vote->status);
+        return;
+    }
+    vote->outcome = REDLOCK_OUTCOME_OPEN;
+    vote->status = REDLOCK_SILENT; /* until it answers */
+    vote->mark = 0;
+    vote->left = 0;
+    vote->relearned = false;
+    vote->plant_over = 0;
+    vote->proved_at = 0;
+    vote->proved_until = 0;
+    vote->holder[0] = '\0';
+    (void)redlock_node_ask(core, vote, REDLOCK_COMMAND_GRANT); /* a failure is the vote's outcome */
+}
+
+static void begin_attempt(redlock_core *core, redlock_slot *slot, uint64_t wall_us) {
+    redlock_slot_become(slot, REDLOCK_SLOT_SEEKING);
+    slot->attempt++;
+    slot->t1 = REDLOCK_NEVER;
+    slot->wall_us = wall_us;
+    slot->proposal = slot->seek.fenced ? redlock_fence_propose(wall_us, slot->last_seen) : 0;
+    slot->raise_to = 0;
+    slot->attempt_limit = redlock_ns_add(core->now, redlock_ns_add(core->config.connect_timeout, 3 * slot->seek.node_timeout));
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        ask_grant(core, &slot->votes[i]);
+    }
+    redlock_slot_touch(core, slot);
+}
+
+void redlock_seek_start(redlock_core *core, redlock_slot *slot, uint64_t wall_us) {
+    if (slot->seek.wait > 0) {
+        slot->wait_deadline = redlock_ns_add(core->now, slot->seek.wait);
+    }
+    begin_attempt(core, slot, wall_us);
+}
+
+void redlock_seek_token(redlock_core *core, redlock_slot *slot, redlock_bytes token, uint64_t wall_us) {
+    slot->token_asked = false;
+    if (slot->state != REDLOCK_SLOT_PAUSED) {
+        return; /* canceled or timed out meanwhile */
+    }
+    if (!slot->seek.own_token) {
+        redlock_slot_set_token(slot, token);
+    }
+    begin_attempt(core, slot, wall_us);
+}
+
+/* --- the end of an attempt ------------------------------------------------------------------- */
+
+static void seek_fail(redlock_core *core, redlock_slot *slot, redlock_status status) {
+    redlock_slot_become(slot, REDLOCK_SLOT_CLOSING);
+    redlock_slot_tell(core, slot, REDLOCK_TELL_FAILED, status);
+    redlock_slot_touch(core, slot);
+}
+
+static bool cause_may_pass(redlock_status cause) {
+    return cause == REDLOCK_HELD || cause == REDLOCK_NO_QUORUM || cause == REDLOCK_NOT_READY || cause == REDLOCK_EXPIRED ||
+           cause == REDLOCK_REFUSED;
+}
+
+/* How long until so many holders have run out that a quorum could be had; 0: not known. */
+static redlock_ns holders_leave(const redlock_core *core, const redlock_slot *slot) {
+    uint64_t closeness[REDLOCK_NODE_MAX]; /* the closer the end, the larger */
+    uint32_t held = 0, count = 0;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        const redlock_vote *vote = &slot->votes[i];
+        held += vote->outcome == REDLOCK_OUTCOME_NO;
+        if (vote->outcome == REDLOCK_OUTCOME_NO && vote->left > 0) {
+            closeness[count++] = REDLOCK_NEVER - vote->left;
+        }
+    }
+    uint32_t others = core->config.node_count - held;
+    uint32_t needed = others < core->quorum ? core->quorum - others : 1;
+    uint64_t kth = redlock_quorum_kth_largest(closeness, count, needed);
+    return kth == 0 ? 0 : REDLOCK_NEVER - kth;
+}
+
+static redlock_ns retry_delay(redlock_core *core, const redlock_slot *slot, redlock_status cause) {
+    redlock_ns delay = redlock_ns_add(slot->seek.retry_min, redlock_prng_upto(&core->prng, slot->seek.retry_jitter));
+    redlock_ns leave = cause == REDLOCK_HELD ? holders_leave(core, slot) : 0;
+    if (leave > 0) {
+        delay = redlock_ns_min(delay, redlock_ns_add(leave, REDLOCK_RETRY_FLOOR_NS));
+    }
+    redlock_ns left = redlock_ns_since(slot->wait_deadline, core->now);
+    if (delay >= left) { /* one more try before the wait is over, rather than none */
+        delay = redlock_prng_upto(&core->prng, left);
+    }
+    return redlock_ns_max(delay, REDLOCK_RETRY_FLOOR_NS);
+}
+
+static void end_attempt(redlock_core *core, redlock_slot *slot, redlock_status cause) {
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        redlock_vote_undo(core, &slot->votes[i]);
+    }
+    bool waits = slot->wait_deadline != REDLOCK_NEVER || slot->seek.wait == REDLOCK_NEVER;
+    bool over = waits && core->now >= slot->wait_deadline;
+    bool tries_left = slot->seek.tries_max == 0 || slot->attempt < slot->seek.tries_max;
+    slot->held_seen = cause == REDLOCK_HELD;
+    if (over && slot->held_seen) {
+        cause = REDLOCK_TIMEOUT;
+    }
+    if (!waits || over || !tries_left || !cause_may_pass(cause)) {
+        seek_fail(core, slot, cause);
+        return;
+    }
+    slot->pause_cause = cause;
+    slot->retry_at = redlock_ns_add(core->now, retry_delay(core, slot, cause));
+    redlock_slot_become(slot, REDLOCK_SLOT_PAUSED);
+    redlock_slot_touch(core, slot);
+}
+
+void redlock_seek_cancel(redlock_core *core, redlock_slot *slot) {
+    if (slot->state != REDLOCK_SLOT_SEEKING && slot->state != REDLOCK_SLOT_PAUSED) {
+        return;
+    }
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        redlock_vote_undo(core, &slot->votes[i]);
+    }
+    seek_fail(core, slot, REDLOCK_CANCELED);
+}
+
+void redlock_seek_pause_review(redlock_core *core, redlock_slot *slot) {
+    if (core->now >= slot->wait_deadline) {
+        seek_fail(core, slot, slot->held_seen ? REDLOCK_TIMEOUT : slot->pause_cause);
+        return;
+    }
+    if (core->now >= slot->retry_at && !slot->token_asked && free_votes(core, slot) >= core->quorum) {
+        slot->token_asked = true;
+        redlock_list_append(&core->tokens, &slot->token_link);
+    }
+}
+
+/* --- deciding -------------------------------------------------------------------------------- */
+
+static void raise_lagging(redlock_core *core, redlock_slot *slot, uint64_t mark) {
+    slot->raise_to = mark;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        redlock_vote *vote = &slot->votes[i];
+        if (vote->outcome == REDLOCK_OUTCOME_YES && vote->mark < mark && vote->claim == 0 && vote->want == 0) {
+            vote->relearned = false;
+            (void)redlock_node_ask(core, vote, REDLOCK_COMMAND_RAISE);
+        }
+    }
+}
+
+static void seek_granted(redlock_core *core, redlock_slot *slot, uint64_t fence) {
+    REDLOCK_ASSERT(slot->t1 != REDLOCK_NEVER);
+    redlock_ns validity = redlock_quorum_validity(slot->seek.ttl, core->config.drift_ppm, core->config.drift_floor);
+    slot->deadline = redlock_ns_add(slot->t1, validity);
+    if (core->now >= slot->deadline) {
+        slot->deadline = 0;
+        end_attempt(core, slot, REDLOCK_EXPIRED);
+        return;
+    }
+    slot->fence = fence;
+    redlock_watch_start(core, slot);
+}
+
+static void close_open_votes(redlock_core *core, redlock_slot *slot) {
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        redlock_vote *vote = &slot->votes[i];
+        if (vote->outcome == REDLOCK_OUTCOME_OPEN) {
+            redlock_vote_fail(core, vote, REDLOCK_SILENT);
+        }
+    }
+}
+
+void redlock_seek_review(redlock_core *core, redlock_slot *slot) {
+    if (core->now >= slot->attempt_limit) {
+        close_open_votes(core, slot);
+    }
+    redlock_tally tally = redlock_tally_of(core, slot);
+    bool over = slot->seek.wait > 0 && core->now >= slot->wait_deadline;
+    if (over || tally.yes + tally.open < core->quorum) {
+        end_attempt(core, slot, redlock_tally_cause(core, &tally, REDLOCK_HELD));
+        return;
+    }
+    if (tally.yes < core->quorum) {
+        return;
+    }
+    if (!slot->seek.fenced) {
+        seek_granted(core, slot, 0);
+        return;
+    }
+    uint64_t marks[REDLOCK_NODE_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        if (slot->votes[i].outcome == REDLOCK_OUTCOME_YES) {
+            marks[count++] = slot->votes[i].mark;
+        }
+    }
+    uint64_t fence = redlock_fence_agreed(marks, count, core->quorum);
+    if (fence != 0) {
+        seek_granted(core, slot, fence);
+    } else {
+        raise_lagging(core, slot, redlock_quorum_kth_largest(marks, count, 1));
+    }
+}
+
+redlock_ns redlock_seek_deadline(const redlock_core *core, const redlock_slot *slot) {
+    if (slot->state == REDLOCK_SLOT_SEEKING) {
+        return redlock_ns_min(slot->attempt_limit, slot->wait_deadline);
+    }
+    bool asks = core->now < slot->retry_at; /* later it waits for votes to be free, or for a token */
+    return asks ? redlock_ns_min(slot->retry_at, slot->wait_deadline) : slot->wait_deadline;
+}

@@ -1,0 +1,48 @@
+/* tally.c -- what the votes of a round say together, and the one word for why they fall short. */
+#include "core/inside.h"
+
+/* A cause that more waiting does not mend, or that says more than "no quorum". */
+static bool status_is_telling(redlock_status status) {
+    return status != REDLOCK_OK && status != REDLOCK_SILENT && status != REDLOCK_IO &&
+           status != REDLOCK_CLOSED;
+}
+
+redlock_tally redlock_tally_of(const redlock_core *core, const redlock_slot *slot) {
+    redlock_tally tally = {.common = REDLOCK_OK};
+    bool several = false;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        const redlock_vote *vote = &slot->votes[i];
+        tally.yes += vote->outcome == REDLOCK_OUTCOME_YES;
+        tally.healed += vote->outcome == REDLOCK_OUTCOME_HEALED;
+        tally.no += vote->outcome == REDLOCK_OUTCOME_NO;
+        tally.open += vote->outcome == REDLOCK_OUTCOME_OPEN;
+        if (vote->outcome != REDLOCK_OUTCOME_FAILED) {
+            continue;
+        }
+        tally.failed++;
+        if (vote->status == REDLOCK_NOT_READY) {
+            tally.not_ready++;
+            continue;
+        }
+        several = several || (tally.common != REDLOCK_OK && tally.common != vote->status);
+        tally.common = vote->status;
+    }
+    if (several) {
+        tally.common = REDLOCK_OK;
+    }
+    return tally;
+}
+
+redlock_status redlock_tally_cause(const redlock_core *core, const redlock_tally *tally, redlock_status no) {
+    REDLOCK_ASSERT(tally->yes + tally->no + tally->failed + tally->open + tally->healed <= core->config.node_count);
+    if (tally->no > 0 && tally->yes + tally->no >= core->quorum) {
+        return no;
+    }
+    if (tally->not_ready > 0 && tally->yes + tally->no + tally->not_ready >= core->quorum) {
+        return REDLOCK_NOT_READY;
+    }
+    if (tally->open == 0 && tally->not_ready == 0 && status_is_telling(tally->common)) {
+        return tally->common;
+    }
+    return REDLOCK_NO_QUORUM;
+}

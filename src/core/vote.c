@@ -1,0 +1,378 @@
+/* vote.c -- one slot at one node: what is sent, what the answers mean.
+ *
+ * At most one claim (any command but RELEASE) and one RELEASE are unanswered at a time.  A RELEASE is
+ * sent behind a claim without waiting: the link keeps the order. */
+#include <string.h>
+
+#include "core/inside.h"
+
+static redlock_node *vote_node(redlock_core *core, const redlock_vote *vote) {
+    return &core->nodes[vote->node];
+}
+
+bool redlock_vote_is_free(const redlock_vote *vote) {
+    return vote->want == 0 && vote->claim == 0 && !vote->release_open && !vote->ours;
+}
+
+/* --- sending ------------------------------------------------------------------------------- */
+
+static bool command_plants(redlock_command_kind kind) {
+    return kind == REDLOCK_COMMAND_GRANT || kind == REDLOCK_COMMAND_RENEW;
+}
+
+/* The latest instant of the node's clock at which the command may still take effect.  A claim that
+ * is executed after its timeout would plant a key that nobody counts; a RELEASE is good for as long
+ * as the key it undoes can live (a caller's own token may be acquired again after that). */
+static uint64_t not_after_ms(const redlock_core *core, const redlock_vote *vote) {
+    const redlock_slot *slot = vote->slot;
+    uint64_t clock_ms = redlock_node_clock_ms(core, &core->nodes[vote->node]);
+    if (clock_ms == 0) {
+        return 0;
+    }
+    redlock_ns window = slot->seek.node_timeout;
+    if (vote->want == REDLOCK_COMMAND_RELEASE) {
+        window = redlock_ns_add(slot->seek.ttl, slot->seek.margin);
+    } else if (slot->state == REDLOCK_SLOT_HELD) {
+        window = redlock_ns_min(window, redlock_ns_since(slot->deadline, core->now));
+    }
+    return clock_ms + redlock_ns_to_ms_up(window);
+}
+
+/* The slot's token becomes the vote's when a new claim is made with it. */
+static void vote_take_token(redlock_vote *vote) {
+    const redlock_slot *slot = vote->slot;
+    if (slot->token_len > 0) {
+        memcpy(vote->token, slot->token, slot->token_len);
+    }
+    vote->token_len = slot->token_len;
+    vote->attempt = slot->attempt;
+}
+
+static redlock_command vote_command(const redlock_core *core, const redlock_vote *vote) {
+    const redlock_slot *slot = vote->slot;
+    const redlock_node *node = &core->nodes[vote->node];
+    redlock_command command = {
+        .kind = vote->want,
+        .teach = vote->teach,
+        .fenced = slot->seek.fenced,
+        .name = {slot->name, slot->name_len},
+        .token = {vote->token, vote->token_len},
+    };
+    if (slot->state != REDLOCK_SLOT_LOOKING) {
+        command.not_after_ms = not_after_ms(core, vote);
+    }
+    if (command_plants(vote->want)) {
+        command.ttl_ms = redlock_ns_to_ms_up(redlock_ns_add(slot->seek.ttl, slot->seek.margin));
+        command.heal = slot->state == REDLOCK_SLOT_HELD;
+    }
+    if (slot->seek.fenced) {
+        command.fence = vote->want == REDLOCK_COMMAND_GRANT   ? slot->proposal
+                        : vote->want == REDLOCK_COMMAND_RAISE ? slot->raise_to
+                                                              : slot->fence;
+    }
+    if (core->config.guard > 0) {
+        command.run_id = (redlock_bytes){node->run_id, node->run_id_len};
+        command.guard_ms = redlock_ns_to_ms_up(core->config.guard);
+    }
+    return command;
+}
+
+static void sent_claim(redlock_core *core, redlock_vote *vote) {
+    redlock_slot *slot = vote->slot;
+    const redlock_core_config *config = &core->config;
+    vote->claim = vote->want;
+    vote->claim_tag = core->tag_last;
+    vote->claim_at = core->now;
+    vote->claim_until = 0;
+    vote->claim_not_after_ms = not_after_ms(core, vote);
+    if (!command_plants(vote->want)) {
+        return;
+    }
+    redlock_ns validity = redlock_quorum_validity(slot->seek.ttl, config->drift_ppm, config->drift_floor);
+    vote->claim_until = redlock_ns_add(core->now, validity);
+    if (vote->want == REDLOCK_COMMAND_GRANT) {
+        slot->t1 = redlock_ns_min(slot->t1, core->now); /* before the first byte of the attempt */
+        vote->claim_until = redlock_ns_add(slot->t1, validity);
+    }
+    if (slot->state == REDLOCK_SLOT_ADOPTING) {
+        return; /* asks for what is there; plants nothing */
+    }
+    redlock_ns lives = redlock_ns_add(redlock_ns_add(slot->seek.ttl, slot->seek.margin), slot->seek.node_timeout);
+    vote->ours = true;
+    redlock_ns over = redlock_ns_add(core->now, redlock_quorum_outlast(lives, config->drift_ppm, config->drift_floor));
+    vote->plant_over = redlock_ns_max(vote->plant_over, over);
+}
+
+void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret_wish) {
+    REDLOCK_ASSERT(vote->want != 0);
+    REDLOCK_ASSERT(vote_node(core, vote)->link == REDLOCK_LINK_UP);
+    core->tag_last = core->tag_last == UINT32_MAX ? 1 : core->tag_last + 1;
+    bool releases = vote->want == REDLOCK_COMMAND_RELEASE;
+    if (!releases) {
+        REDLOCK_ASSERT(vote->claim == 0);
+        vote_take_token(vote);
+    }
+    *ret_wish = (redlock_wish){.kind = REDLOCK_WISH_SEND, .slot = vote->slot->index, .node = vote->node};
+    ret_wish->as.send.tag = (uint64_t)vote->slot->index << 32 | core->tag_last;
+    ret_wish->as.send.command = vote_command(core, vote);
+    if (releases) {
+        REDLOCK_ASSERT(!vote->release_open);
+        vote->release_open = true;
+        vote->release_tag = core->tag_last;
+        vote->release_at = core->now;
+        vote->undo_at = 0;
+    } else {
+        sent_claim(core, vote);
+    }
+    vote->teach = false;
+    redlock_list_remove(&vote->open_link);
+    redlock_list_append(&vote_node(core, vote)->open, &vote->open_link);
+    redlock_node_unask(vote);
+    redlock_slot_set_timer(core, vote->slot);
+}
+
+/* --- hearing ------------------------------------------------------------------------------- */
+
+void redlock_vote_fail(redlock_core *core, redlock_vote *vote, redlock_status status) {
+    vote->outcome = REDLOCK_OUTCOME_FAILED;
+    vote->status = status;
+    redlock_slot_touch(core, vote->slot);
+}
+
+void redlock_vote_expire(redlock_core *core, redlock_vote *vote) {
+    redlock_ns limit = redlock_ns_add(vote->claim_at, vote->slot->seek.node_timeout);
+    bool asked = vote->outcome == REDLOCK_OUTCOME_OPEN || vote->claim == REDLOCK_COMMAND_RAISE;
+    if (vote->claim != 0 && asked && core->now >= limit) {
+        redlock_vote_fail(core, vote, REDLOCK_SILENT);
+    }
+}
+
+void redlock_vote_undo(redlock_core *core, redlock_vote *vote) {
+    if (vote->want != REDLOCK_COMMAND_RELEASE) {
+        redlock_node_unask(vote);
+    }
+    if (vote->ours && !vote->release_open && vote->want == 0) {
+        (void)redlock_node_ask(core, vote, REDLOCK_COMMAND_RELEASE); /* if not now, when it is up */
+    }
+}
+
+/* The label behind the digits of a holder's value, for people; nothing for a foreign value. */
+static void keep_holder(redlock_vote *vote, redlock_bytes value) {
+    const uint8_t *colon = value.len > 0 ? memchr(value.at, ':', value.len) : NULL;
+    redlock_bytes label = {NULL, 0};
+    if (colon != NULL) {
+        label.at = colon + 1;
+        label.len = value.len - (size_t)(label.at - value.at);
+    }
+    redlock_bytes_to_text(label, vote->holder, sizeof vote->holder);
+}
+
+/* LOOK keeps the whole value: its slot has no use for the vote's token otherwise. */
+static void keep_value(redlock_vote *vote, redlock_bytes value) {
+    size_t len = value.len < vote->slot->token_bytes_max ? value.len : vote->slot->token_bytes_max;
+    if (len > 0) {
+        memcpy(vote->token, value.at, len);
+    }
+    vote->token_len = (uint16_t)len;
+}
+
+static void claim_yes(redlock_core *core, redlock_vote *vote, redlock_command_kind claim, const redlock_answer *answer) {
+    vote->mark = answer->mark;
+    vote->status = REDLOCK_OK;
+    vote->denied = false;
+    vote->outcome = REDLOCK_OUTCOME_YES;
+    if (command_plants(claim)) {
+        vote->ours = true;
+        vote->proved_at = vote->claim_at;
+        vote->proved_until = redlock_ns_max(vote->proved_until, vote->claim_until);
+        if (vote->plant_over == 0) { /* adopted: now it is known to be there */
+            vote->plant_over = redlock_ns_add(core->now, redlock_ns_add(vote->slot->seek.ttl, vote->slot->seek.margin));
+        }
+    }
+}
+
+static void claim_no(redlock_vote *vote, redlock_command_kind claim, const redlock_answer *answer) {
+    vote->outcome = REDLOCK_OUTCOME_NO;
+    vote->status = answer->status;
+    vote->denied = claim != REDLOCK_COMMAND_GRANT;
+    vote->proved_at = 0;
+    vote->proved_until = 0;
+    vote->left = redlock_ns_from_ms(answer->left_ms);
+    keep_holder(vote, answer->text);
+}
+
+/* One more try after LATE (the node's clock is known better now) or FORGOT. */
+static void claim_again(redlock_core *core, redlock_vote *vote, redlock_command_kind claim) {
+    if (vote->slot->state == REDLOCK_SLOT_CLOSING || vote->slot->state == REDLOCK_SLOT_LOST) {
+        redlock_vote_fail(core, vote, REDLOCK_SILENT);
+        return;
+    }
+    if (vote->outcome == REDLOCK_OUTCOME_FAILED) {
+        vote->outcome = REDLOCK_OUTCOME_OPEN;
+    }
+    (void)redlock_node_ask(core, vote, claim);
+}
+
+static void claim_answered(redlock_core *core, redlock_vote *vote, redlock_command_kind claim, const redlock_answer *answer) {
+    switch (answer->kind) {
+    case REDLOCK_ANSWER_YES:
+        claim_yes(core, vote, claim, answer);
+        return;
+    case REDLOCK_ANSWER_HEALED:
+        vote->outcome = REDLOCK_OUTCOME_HEALED;
+        vote->status = REDLOCK_OK;
+        vote->mark = answer->mark;
+        vote->denied = false;
+        return;
+    case REDLOCK_ANSWER_NO:
+        claim_no(vote, claim, answer);
+        return;
+    case REDLOCK_ANSWER_LATE:
+        if (!vote->relearned) {
+            vote->relearned = true;
+            claim_again(core, vote, claim);
+            return;
+        }
+        redlock_vote_fail(core, vote, REDLOCK_SILENT);
+        return;
+    case REDLOCK_ANSWER_FORGOT:
+        vote->teach = true;
+        claim_again(core, vote, claim);
+        return;
+    case REDLOCK_ANSWER_NOT_READY:
+        vote->left = redlock_ns_from_ms(answer->left_ms);
+        redlock_vote_fail(core, vote, REDLOCK_NOT_READY);
+        return;
+    case REDLOCK_ANSWER_CLOCK:
+    case REDLOCK_ANSWER_ERROR:
+        redlock_vote_fail(core, vote, answer->status);
+        return;
+    }
+    REDLOCK_ASSERT(false);
+}
+
+/* Whether nothing that was sent on an older link can take effect after this answer.  On one link
+ * answers come in order, so nothing of this link is missing either. */
+static bool strays_are_over(const redlock_vote *vote, const redlock_answer *answer) {
+    return vote->stray_not_after_ms == 0 || answer->time_ms > vote->stray_not_after_ms;
+}
+
+static void release_answered(redlock_core *core, redlock_vote *vote, const redlock_answer *answer) {
+    bool deciding = vote->slot->state == REDLOCK_SLOT_RELEASING && vote->outcome == REDLOCK_OUTCOME_OPEN;
+    switch (answer->kind) {
+    case REDLOCK_ANSWER_YES:
+    case REDLOCK_ANSWER_NO:
+        vote->ours = !strays_are_over(vote, answer);
+        if (vote->ours) { /* this RELEASE came too early: again when no stray can land any more */
+            uint64_t wait_ms = vote->stray_not_after_ms - answer->time_ms + 1;
+            vote->undo_at = redlock_ns_add(core->now, redlock_ns_from_ms(wait_ms));
+        } else {
+            vote->stray_not_after_ms = 0;
+        }
+        if (deciding) {
+            vote->outcome = answer->kind == REDLOCK_ANSWER_YES ? REDLOCK_OUTCOME_YES : REDLOCK_OUTCOME_NO;
+            vote->status = answer->kind == REDLOCK_ANSWER_YES ? REDLOCK_OK : REDLOCK_NOT_HELD;
+        }
+        return;
+    case REDLOCK_ANSWER_FORGOT:
+        vote->teach = true;
+        return;
+    case REDLOCK_ANSWER_LATE:
+        vote->undo_at = redlock_ns_add(core->now, REDLOCK_RETRY_FLOOR_NS);
+        return;
+    case REDLOCK_ANSWER_HEALED:
+    case REDLOCK_ANSWER_NOT_READY:
+    case REDLOCK_ANSWER_CLOCK:
+    case REDLOCK_ANSWER_ERROR:
+        vote->undo_at = redlock_ns_add(core->now, REDLOCK_UNDO_RETRY_NS);
+        if (deciding) {
+            redlock_vote_fail(core, vote, answer->status);
+        }
+        return;
+    }
+    REDLOCK_ASSERT(false);
+}
+
+/* A claim that is answered after its round was given up: it changes what is known, not what was
+ * decided; the RELEASE that undoes it is behind it on the same link. */
+static bool claim_is_current(const redlock_vote *vote) {
+    const redlock_slot *slot = vote->slot;
+    if (vote->attempt != slot->attempt) {
+        return false;
+    }
+    switch (slot->state) {
+    case REDLOCK_SLOT_SEEKING:
+    case REDLOCK_SLOT_ADOPTING:
+    case REDLOCK_SLOT_HELD:
+    case REDLOCK_SLOT_LOOKING:
+        return true;
+    case REDLOCK_SLOT_NEW:
+    case REDLOCK_SLOT_PAUSED:
+    case REDLOCK_SLOT_LOST:
+    case REDLOCK_SLOT_RELEASING:
+    case REDLOCK_SLOT_CLOSING:
+        return false;
+    }
+    return false;
+}
+
+/* A node that says no has nothing of ours and has planted nothing: it needs no RELEASE. */
+static void claim_leaves(redlock_vote *vote, redlock_command_kind claim, const redlock_answer *answer) {
+    if (command_plants(claim) && answer->kind == REDLOCK_ANSWER_NO && strays_are_over(vote, answer)) {
+        vote->ours = false;
+        vote->stray_not_after_ms = 0;
+        if (vote->want == REDLOCK_COMMAND_RELEASE) {
+            redlock_node_unask(vote);
+        }
+    }
+}
+
+void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag, const redlock_answer *answer) {
+    redlock_node *node = vote_node(core, vote);
+    redlock_slot *slot = vote->slot;
+    if (vote->release_open && vote->release_tag == tag) {
+        vote->release_open = false;
+        redlock_node_answered(core, node, answer, vote->release_at);
+        release_answered(core, vote, answer);
+    } else {
+        REDLOCK_ASSERT(vote->claim != 0);
+        REDLOCK_ASSERT(vote->claim_tag == tag);
+        redlock_command_kind claim = vote->claim;
+        vote->claim = 0;
+        vote->latency = redlock_ns_since(core->now, vote->claim_at);
+        redlock_node_answered(core, node, answer, vote->claim_at);
+        slot->last_seen = slot->last_seen > answer->mark ? slot->last_seen : answer->mark;
+        if (slot->state == REDLOCK_SLOT_LOOKING) {
+            keep_value(vote, answer->text);
+        }
+        if (claim_is_current(vote)) {
+            claim_answered(core, vote, claim, answer);
+        }
+        claim_leaves(vote, claim, answer);
+    }
+    if (vote->claim == 0 && !vote->release_open) {
+        redlock_list_remove(&vote->open_link);
+    }
+    redlock_slot_touch(core, slot);
+}
+
+void redlock_vote_cut(redlock_core *core, redlock_vote *vote) {
+    redlock_command_kind claim = vote->claim;
+    bool released = vote->release_open;
+    vote->claim = 0;
+    vote->release_open = false;
+    redlock_list_remove(&vote->open_link);
+    redlock_slot_touch(core, vote->slot);
+    if (command_plants(claim) && vote->claim_not_after_ms > vote->stray_not_after_ms) {
+        vote->stray_not_after_ms = vote->claim_not_after_ms;
+    }
+    if (released) {
+        redlock_vote_undo(core, vote);
+        return;
+    }
+    bool open = vote->outcome == REDLOCK_OUTCOME_OPEN || claim == REDLOCK_COMMAND_RAISE;
+    if (claim != 0 && vote->want == 0 && open && claim_is_current(vote)) {
+        /* Asked once more on the next link: the same token makes the repetition harmless. */
+        (void)redlock_node_ask(core, vote, claim);
+    }
+}
