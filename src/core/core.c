@@ -213,12 +213,25 @@ void redlock_core_report(const redlock_core *core, uint32_t slot, uint32_t node,
     redlock_bytes_to_text(redlock_bytes_of(words), ret_report->words, sizeof ret_report->words);
 }
 
+void *redlock_core_memory(const redlock_core *core, uint32_t slot) {
+    return slot < core->slot_count ? core->slots[slot] : NULL;
+}
+
 uint32_t redlock_core_inflight(const redlock_core *core) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         count += core->nodes[i].inflight;
     }
     return count;
+}
+
+bool redlock_core_is_waiting(const redlock_core *core) {
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        if (core->nodes[i].inflight > 0 || core->nodes[i].link == REDLOCK_LINK_CONNECTING) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* --- invariants ------------------------------------------------------------------------------ */

@@ -188,7 +188,11 @@ redlock_bytes redlock_core_token(const redlock_core *core, uint32_t slot);
 /* LOOK: the whole value that the node showed; borrowed until the next step. */
 redlock_bytes redlock_core_value(const redlock_core *core, uint32_t slot, uint32_t node);
 void redlock_core_report(const redlock_core *core, uint32_t slot, uint32_t node, redlock_vote_report *ret_report);
+/* The memory of a slot that is in use, for whoever ends the core; NULL for a vacant one. */
+void *redlock_core_memory(const redlock_core *core, uint32_t slot);
 /* Commands sent and not answered, over all nodes. */
 uint32_t redlock_core_inflight(const redlock_core *core);
+/* Something is to be heard from the nodes: answers, or connections that come up. */
+bool redlock_core_is_waiting(const redlock_core *core);
 
 #endif

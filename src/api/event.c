@@ -1,0 +1,130 @@
+/* event.c -- telling the program: by callback, by a queue with a descriptor. */
+#include <string.h>
+
+#include "api/inside.h"
+#include "drive/clock.h"
+
+static redlock_event *ring_at(redlock_events *events, uint32_t offset) {
+    return &events->ring[(events->first + offset) % REDLOCK_EVENTS_MAX];
+}
+
+static void ring_remove(redlock_events *events, uint32_t offset) {
+    for (uint32_t i = offset; i + 1 < events->count; i++) {
+        *ring_at(events, i) = *ring_at(events, i + 1);
+    }
+    events->count--;
+}
+
+/* A full ring loses what matters least: the oldest event that says the lock goes on, else the oldest
+ * that is not a loss. */
+static bool ring_make_room(redlock_events *events) {
+    if (events->count < REDLOCK_EVENTS_MAX) {
+        return true;
+    }
+    for (uint32_t round = 0; round < 2; round++) {
+        for (uint32_t i = 0; i < events->count; i++) {
+            uint32_t kind = ring_at(events, i)->kind;
+            bool minor = kind == REDLOCK_EVENT_RENEWED || kind == REDLOCK_EVENT_RENEW_LATE;
+            if (minor || (round == 1 && kind != REDLOCK_EVENT_LOST)) {
+                ring_remove(events, i);
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void ring_push(redlock_events *events, const redlock_event *event) {
+    if (events != NULL && (event->kind == REDLOCK_EVENT_LOST || events->count < REDLOCK_EVENTS_MAX || ring_make_room(events))) {
+        if (!ring_make_room(events)) {
+            ring_remove(events, 0); /* nothing but losses: their descriptors have told already */
+        }
+        *ring_at(events, events->count) = *event;
+        events->count++;
+    }
+}
+
+static bool ring_take(redlock_events *events, redlock_event *ret_event) {
+    if (events == NULL || events->count == 0) {
+        return false;
+    }
+    *ret_event = *ring_at(events, 0);
+    events->first = (events->first + 1) % REDLOCK_EVENTS_MAX;
+    events->count--;
+    return true;
+}
+
+static void ring_forget(redlock_events *events, const redlock_lock *lock) {
+    if (events == NULL) {
+        return;
+    }
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < events->count; i++) {
+        const redlock_event *event = ring_at(events, i);
+        if (event->lock != lock || event->kind == REDLOCK_EVENT_RELEASED) {
+            *ring_at(events, kept++) = *event;
+        }
+    }
+    events->count = kept;
+}
+
+void redlock_event_push(redlock_client *client, redlock_event_kind kind, redlock_lock *lock, redlock_status status, int32_t node) {
+    if (client->callbacks == NULL && client->queue == NULL) {
+        return;
+    }
+    redlock_event event = {.struct_size = sizeof event, .kind = kind, .lock = lock, .status = status, .node = node};
+    if (lock != NULL) {
+        redlock_ns until = atomic_load(&lock->held_until);
+        event.remaining_ms = (int64_t)redlock_ns_to_ms_down(redlock_ns_since(until, redlock_clock_now()));
+    }
+    ring_push(client->callbacks, &event);
+    ring_push(client->queue, &event);
+    if (client->queue != NULL) {
+        redlock_wake_raise(&client->queue_wake);
+    }
+}
+
+bool redlock_event_is_pending(void *ctx) {
+    const redlock_client *client = ctx;
+    return client->callbacks != NULL && client->callbacks->count > 0;
+}
+
+void redlock_event_deliver(void *ctx) {
+    redlock_client *client = ctx;
+    redlock_event event;
+    redlock_engine_lock(client->engine);
+    bool taken = ring_take(client->callbacks, &event);
+    client->delivering = taken ? event.lock : NULL;
+    redlock_engine_unlock(client->engine);
+    if (taken) {
+        client->on_event(&event, client->user);
+    }
+    redlock_engine_lock(client->engine);
+    client->delivering = NULL;
+    redlock_engine_unlock(client->engine);
+}
+
+void redlock_event_forget(redlock_client *client, const redlock_lock *lock) {
+    ring_forget(client->callbacks, lock);
+    ring_forget(client->queue, lock);
+    while (client->delivering == lock) {
+        redlock_engine_wait_change(client->engine);
+    }
+}
+
+int redlock_client_event_fd(const redlock_client *client) {
+    return client->queue != NULL && !redlock_engine_is_child(client->engine) ? client->queue_wake.read_fd : -1;
+}
+
+int redlock_client_next_event(redlock_client *client, redlock_event *ret_event) {
+    if (client->queue == NULL || redlock_engine_is_child(client->engine)) {
+        return 0;
+    }
+    redlock_engine_lock(client->engine);
+    bool taken = ring_take(client->queue, ret_event);
+    if (client->queue->count == 0) {
+        redlock_wake_clear(&client->queue_wake);
+    }
+    redlock_engine_unlock(client->engine);
+    return taken;
+}

@@ -1,0 +1,522 @@
+/* engine.c -- the threads around the core.  States of leadership, all under the mutex:
+ *
+ *   nobody --caller waits--> caller leads --its work done--> hand_over --> oldest waiter | keeper | nobody
+ *   nobody --something due--> keeper leads --a caller waits, or nothing due--> hand_over */
+#include "drive/engine.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "drive/clock.h"
+#include "drive/conn.h"
+#include "drive/resolve.h"
+#include "drive/wake.h"
+
+#define SLOTS_FIRST 16u
+/* poll and condition variables run on a clock that stops in suspend: look again at least so often,
+ * or a machine that slept would hear of its loss a nap too late. */
+#define NAP_NS_MAX REDLOCK_NS_PER_S
+/* Answers that nobody waits for any more are read after this, if no caller comes before. */
+#define DRAIN_NS (UINT64_C(20) * REDLOCK_NS_PER_MS)
+
+struct redlock_engine {
+    pthread_mutex_t mutex;
+    redlock_fork fork;
+    redlock_engine_hooks hooks;
+    redlock_core *core;
+    void *table;
+    redlock_resolver *resolver;
+    redlock_wake wake;
+    redlock_conn *conns[REDLOCK_NODE_MAX];
+    uint32_t node_count;
+    uint8_t label[REDLOCK_NAME_BYTES_MAX], prefix[REDLOCK_NAME_BYTES_MAX];
+    bool leading, polling, delivering;
+    bool links_changed;        /* a connect or hang-up since the leader made its poll set */
+    redlock_ns poll_until;     /* polling: when the leader comes back by itself */
+    redlock_list waiters;      /* sleeping calls, oldest first */
+    pthread_cond_t changed;
+    pthread_t keeper;
+    pthread_cond_t keeper_cond;
+    bool keeper_runs, stopping;
+    redlock_ns left_at;        /* when the last leader left */
+    redlock_ns keeper_until;   /* when the sleeping keeper looks again; 0: it is awake */
+};
+
+static void hand_over(redlock_engine *engine);
+
+/* --- life ------------------------------------------------------------------------------------ */
+
+static redlock_bytes keep_bytes(uint8_t *out, size_t size, redlock_bytes bytes) {
+    REDLOCK_ASSERT(bytes.len <= size);
+    if (bytes.len > 0) {
+        memcpy(out, bytes.at, bytes.len);
+    }
+    return (redlock_bytes){out, bytes.len};
+}
+
+static void cond_init(pthread_cond_t *cond) {
+    pthread_condattr_t attributes;
+    (void)pthread_condattr_init(&attributes); /* these cannot fail with these arguments on glibc and musl */
+    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(cond, &attributes);
+    (void)pthread_condattr_destroy(&attributes);
+}
+
+static bool engine_make_parts(redlock_engine *engine, const redlock_core_config *config, const redlock_url *urls,
+                              redlock_bytes label, redlock_bytes prefix) {
+    engine->core = malloc(redlock_core_size());
+    engine->resolver = redlock_resolver_create(&engine->wake);
+    if (engine->core == NULL || engine->resolver == NULL) {
+        return false;
+    }
+    redlock_core_init(engine->core, config);
+    for (uint32_t i = 0; i < engine->node_count; i++) {
+        engine->conns[i] = redlock_conn_create(i, &urls[i], label, prefix, engine->resolver);
+        if (engine->conns[i] == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+redlock_engine *redlock_engine_create(const redlock_core_config *config, const redlock_url *urls, redlock_bytes label,
+                                      redlock_bytes prefix, const redlock_engine_hooks *hooks) {
+    redlock_engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL) {
+        return NULL;
+    }
+    if (!redlock_wake_init(&engine->wake)) {
+        int saved = errno;
+        free(engine);
+        errno = saved;
+        return NULL;
+    }
+    (void)pthread_mutex_init(&engine->mutex, NULL);
+    cond_init(&engine->keeper_cond);
+    cond_init(&engine->changed);
+    redlock_fork_init(&engine->fork);
+    redlock_list_init(&engine->waiters);
+    engine->hooks = *hooks;
+    engine->node_count = config->node_count;
+    label = keep_bytes(engine->label, sizeof engine->label, label);
+    prefix = keep_bytes(engine->prefix, sizeof engine->prefix, prefix);
+    if (!engine_make_parts(engine, config, urls, label, prefix)) {
+        redlock_engine_destroy(engine);
+        errno = ENOMEM;
+        return NULL;
+    }
+    return engine;
+}
+
+void redlock_engine_stop(redlock_engine *engine) {
+    if (redlock_fork_is_child(&engine->fork)) {
+        return; /* the keeper is not here, and the mutex may be held by a thread that isn't either */
+    }
+    redlock_engine_lock(engine);
+    engine->stopping = true;
+    bool runs = engine->keeper_runs;
+    engine->keeper_runs = false;
+    (void)pthread_cond_signal(&engine->keeper_cond);
+    redlock_engine_unlock(engine);
+    if (runs) {
+        redlock_wake_raise(&engine->wake);
+        (void)pthread_join(engine->keeper, NULL);
+    }
+}
+
+void redlock_engine_destroy(redlock_engine *engine) {
+    if (engine == NULL) {
+        return;
+    }
+    redlock_engine_stop(engine);
+    for (uint32_t i = 0; i < engine->node_count; i++) {
+        redlock_conn_destroy(engine->conns[i]);
+    }
+    redlock_resolver_destroy(engine->resolver);
+    redlock_wake_deinit(&engine->wake);
+    if (!redlock_fork_is_child(&engine->fork)) {
+        (void)pthread_cond_destroy(&engine->keeper_cond);
+        (void)pthread_cond_destroy(&engine->changed);
+        (void)pthread_mutex_destroy(&engine->mutex);
+    }
+    redlock_fork_deinit(&engine->fork);
+    free(engine->table);
+    free(engine->core);
+    free(engine);
+}
+
+bool redlock_engine_is_child(const redlock_engine *engine) {
+    return redlock_fork_is_child(&engine->fork);
+}
+
+void redlock_engine_lock(redlock_engine *engine) {
+    (void)pthread_mutex_lock(&engine->mutex); /* a normal mutex, never recursive: cannot fail */
+}
+
+void redlock_engine_unlock(redlock_engine *engine) {
+    (void)pthread_mutex_unlock(&engine->mutex);
+}
+
+redlock_core *redlock_engine_core(redlock_engine *engine) {
+    return engine->core;
+}
+
+bool redlock_engine_reserve(redlock_engine *engine) {
+    if (redlock_core_vacant(engine->core) != REDLOCK_SLOT_NONE) {
+        return true;
+    }
+    uint32_t count = redlock_core_slot_count(engine->core);
+    if (count > UINT32_MAX / 4) {
+        return false;
+    }
+    count = count == 0 ? SLOTS_FIRST : 2 * count;
+    void *table = malloc(redlock_core_table_size(count));
+    if (table == NULL) {
+        return false;
+    }
+    free(redlock_core_grow(engine->core, table, count));
+    engine->table = table;
+    return true;
+}
+
+/* --- wishes ---------------------------------------------------------------------------------- */
+
+static void carry_out(redlock_engine *engine, const redlock_wish *wish) {
+    switch (wish->kind) {
+    case REDLOCK_WISH_SEND:
+        redlock_conn_send(engine->conns[wish->node], wish->as.send.tag, &wish->as.send.command);
+        return;
+    case REDLOCK_WISH_CONNECT:
+        redlock_conn_connect(engine->conns[wish->node]);
+        engine->links_changed = true;
+        return;
+    case REDLOCK_WISH_HANG_UP:
+        redlock_conn_hang_up(engine->conns[wish->node]);
+        engine->links_changed = true;
+        return;
+    case REDLOCK_WISH_TELL:
+        engine->hooks.tell(engine->hooks.ctx, wish);
+        return;
+    case REDLOCK_WISH_GONE:
+        engine->hooks.gone(engine->hooks.ctx, wish->slot, wish->as.gone.memory);
+        return;
+    case REDLOCK_WISH_TOKEN:
+        REDLOCK_ASSERT(false); /* answered by step_and_carry */
+        return;
+    }
+    REDLOCK_ASSERT(false);
+}
+
+/* A wish for a token is answered by a fact of its own, after all wishes of its step. */
+static void step_and_carry(redlock_engine *engine, const redlock_fact *fact, redlock_ns now) {
+    redlock_wish wish;
+    uint32_t tokens[8], token_count = 0;
+    redlock_core_step(engine->core, fact, now);
+    for (;;) {
+        while (token_count < 8 && redlock_core_next(engine->core, &wish)) {
+            if (wish.kind == REDLOCK_WISH_TOKEN) {
+                tokens[token_count++] = wish.slot;
+            } else {
+                carry_out(engine, &wish);
+            }
+        }
+        if (token_count == 0) {
+            return;
+        }
+        uint32_t slot = tokens[--token_count];
+        uint8_t token[REDLOCK_TOKEN_BYTES_MAX];
+        size_t len = engine->hooks.token(engine->hooks.ctx, slot, token, sizeof token);
+        redlock_fact answer = {.kind = len > 0 ? REDLOCK_FACT_TOKEN : REDLOCK_FACT_CANCEL, .slot = slot};
+        if (len > 0) {
+            answer.as.token.token = (redlock_bytes){token, len};
+            answer.as.token.wall_us = redlock_clock_wall_us();
+        }
+        redlock_core_step(engine->core, &answer, now);
+    }
+}
+
+static void conn_sink(void *ctx, const redlock_fact *fact, redlock_ns now) {
+    step_and_carry(ctx, fact, now);
+}
+
+/* --- moving bytes ---------------------------------------------------------------------------- */
+
+/* Writes what all connections have, until a look under the mutex finds nothing.  Releases the mutex
+ * while it writes.  True when a polling leader has to look again. */
+static bool flush_all(redlock_engine *engine) {
+    bool look_again = false;
+    for (uint32_t i = 0; i < engine->node_count;) {
+        if (!redlock_conn_flush_begin(engine->conns[i])) {
+            i++;
+            continue;
+        }
+        redlock_engine_unlock(engine);
+        redlock_conn_write(engine->conns[i]);
+        redlock_engine_lock(engine);
+        look_again = redlock_conn_flush_end(engine->conns[i]) || look_again;
+        i = 0; /* others may have appended anywhere meanwhile */
+    }
+    return look_again;
+}
+
+static void dispatch_all(redlock_engine *engine) {
+    const redlock_conn_sink sink = {.take = conn_sink, .ctx = engine};
+    redlock_ns now = redlock_clock_now();
+    for (uint32_t i = 0; i < engine->node_count; i++) {
+        redlock_conn_dispatch(engine->conns[i], now, &sink);
+    }
+    if (redlock_core_deadline(engine->core) <= now) {
+        const redlock_fact time = {.kind = REDLOCK_FACT_TIME};
+        step_and_carry(engine, &time, now);
+    }
+}
+
+static bool any_news(const redlock_engine *engine) {
+    for (uint32_t i = 0; i < engine->node_count; i++) {
+        if (redlock_conn_has_news(engine->conns[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whole milliseconds, rounded up: rounding down would spin through the last one. */
+static int poll_timeout_ms(redlock_ns until, redlock_ns now) {
+    redlock_ns left = redlock_ns_min(redlock_ns_since(until, now), NAP_NS_MAX);
+    return (int)redlock_ns_to_ms_up(left);
+}
+
+/* One poll of everything, without the mutex; what came in is received but not yet dispatched. */
+static void poll_once(redlock_engine *engine) {
+    struct pollfd fds[REDLOCK_NODE_MAX + 1];
+    uint32_t node_of[REDLOCK_NODE_MAX + 1];
+    nfds_t count = 1;
+    fds[0] = (struct pollfd){.fd = engine->wake.read_fd, .events = POLLIN};
+    engine->links_changed = false;
+    for (uint32_t i = 0; i < engine->node_count; i++) {
+        short events = 0;
+        int fd = redlock_conn_poll_want(engine->conns[i], &events);
+        if (fd >= 0) {
+            fds[count] = (struct pollfd){.fd = fd, .events = events};
+            node_of[count++] = i;
+        }
+    }
+    redlock_ns now = redlock_clock_now();
+    engine->poll_until = redlock_core_deadline(engine->core);
+    if (any_news(engine) || engine->poll_until <= now) {
+        return;
+    }
+    engine->polling = true;
+    redlock_engine_unlock(engine);
+    int ready = poll(fds, count, poll_timeout_ms(engine->poll_until, now));
+    for (nfds_t i = 1; ready > 0 && i < count; i++) {
+        if (fds[i].revents != 0) {
+            redlock_conn_receive(engine->conns[node_of[i]], fds[i].revents);
+        }
+    }
+    redlock_engine_lock(engine);
+    engine->polling = false;
+    if (ready > 0 && fds[0].revents != 0) {
+        redlock_wake_clear(&engine->wake);
+        engine->hooks.woken(engine->hooks.ctx);
+    }
+}
+
+/* The user's callbacks, without the mutex, one thread at a time so that they stay in order. */
+static void deliver_events(redlock_engine *engine) {
+    while (!engine->delivering && engine->hooks.has_events(engine->hooks.ctx)) {
+        engine->delivering = true;
+        redlock_engine_unlock(engine);
+        engine->hooks.deliver(engine->hooks.ctx);
+        redlock_engine_lock(engine);
+        engine->delivering = false;
+        redlock_engine_changed(engine);
+    }
+}
+
+/* --- leader and followers -------------------------------------------------------------------- */
+
+static void lead_until_done(redlock_engine *engine, const redlock_call *call) {
+    REDLOCK_ASSERT(!engine->leading);
+    engine->leading = true;
+    for (;;) {
+        (void)flush_all(engine); /* also what the last answer led to, before returning to the user */
+        deliver_events(engine);
+        if (call->done) {
+            break;
+        }
+        poll_once(engine);
+        dispatch_all(engine);
+    }
+    engine->leading = false;
+}
+
+/* A follower's step may have brought bytes to write, a nearer deadline or a new connection, while
+ * the leader sleeps in poll and can't know. */
+static void help_leader(redlock_engine *engine) {
+    bool look_again = flush_all(engine);
+    if (!engine->polling) {
+        return;
+    }
+    if (look_again || engine->links_changed || any_news(engine) ||
+        redlock_core_deadline(engine->core) < engine->poll_until) {
+        redlock_wake_raise(&engine->wake);
+    }
+}
+
+void redlock_call_init(redlock_call *call) {
+    *call = (redlock_call){.done = false};
+    cond_init(&call->cond);
+}
+
+void redlock_engine_complete(redlock_engine *engine, redlock_call *call) {
+    (void)engine;
+    call->done = true;
+    (void)pthread_cond_signal(&call->cond);
+}
+
+void redlock_engine_step(redlock_engine *engine, const redlock_fact *fact) {
+    step_and_carry(engine, fact, redlock_clock_now());
+}
+
+void redlock_engine_wake(redlock_engine *engine) {
+    redlock_wake_raise(&engine->wake);
+}
+
+void redlock_engine_wait_change(redlock_engine *engine) {
+    (void)pthread_cond_wait(&engine->changed, &engine->mutex);
+}
+
+void redlock_engine_changed(redlock_engine *engine) {
+    (void)pthread_cond_broadcast(&engine->changed);
+}
+
+/* --- keeper ---------------------------------------------------------------------------------- */
+
+static void keeper_sleep(redlock_engine *engine, redlock_ns until, redlock_ns now) {
+    engine->keeper_until = until;
+    if (until == REDLOCK_NEVER) {
+        (void)pthread_cond_wait(&engine->keeper_cond, &engine->mutex);
+    } else {
+        struct timespec at;
+        (void)clock_gettime(CLOCK_MONOTONIC, &at); /* the condition's clock; only a nap's length */
+        redlock_ns nap = redlock_ns_min(redlock_ns_since(until, now), NAP_NS_MAX);
+        redlock_ns sum = (redlock_ns)at.tv_nsec + nap;
+        at.tv_sec += (time_t)(sum / REDLOCK_NS_PER_S);
+        at.tv_nsec = (long)(sum % REDLOCK_NS_PER_S);
+        (void)pthread_cond_timedwait(&engine->keeper_cond, &engine->mutex, &at);
+    }
+    engine->keeper_until = 0;
+}
+
+/* Leads while answers are awaited or something is due, until a caller wants to. */
+static void keeper_lead(redlock_engine *engine) {
+    engine->leading = true;
+    for (;;) {
+        dispatch_all(engine);
+        (void)flush_all(engine);
+        deliver_events(engine);
+        if (engine->stopping || !redlock_list_is_empty(&engine->waiters)) {
+            break;
+        }
+        bool due = redlock_core_deadline(engine->core) <= redlock_clock_now();
+        if (!due && !any_news(engine) && !redlock_core_is_waiting(engine->core)) {
+            break;
+        }
+        poll_once(engine);
+    }
+    engine->leading = false;
+    hand_over(engine);
+}
+
+/* When the keeper has to lead, if no caller does: at the next deadline, or when answers that nobody
+ * waits for have had time to come. */
+static redlock_ns keeper_due(const redlock_engine *engine) {
+    if (any_news(engine)) {
+        return 0;
+    }
+    redlock_ns due = redlock_core_deadline(engine->core);
+    if (redlock_core_is_waiting(engine->core)) {
+        due = redlock_ns_min(due, redlock_ns_add(engine->left_at, DRAIN_NS));
+    }
+    return due;
+}
+
+static void *keeper_main(void *ctx) {
+    redlock_engine *engine = ctx;
+    redlock_engine_lock(engine);
+    while (!engine->stopping) {
+        redlock_ns now = redlock_clock_now();
+        redlock_ns due = keeper_due(engine);
+        if (engine->leading) { /* who leads does what is due; a nap saves it from waking us each time */
+            keeper_sleep(engine, redlock_ns_max(due, redlock_ns_add(now, DRAIN_NS)), now);
+        } else if (due > now) {
+            keeper_sleep(engine, due, now);
+        } else {
+            keeper_lead(engine);
+        }
+    }
+    redlock_engine_unlock(engine);
+    return NULL;
+}
+
+/* All signals stay with the program's own threads.  If no thread can be had, the next hand-over
+ * tries again; until then deadlines still count, because is_held asks the clock. */
+static void keeper_start(redlock_engine *engine) {
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    engine->keeper_runs = pthread_create(&engine->keeper, NULL, keeper_main, engine) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* Nobody leads any more: the oldest sleeper shall, else the keeper when something is left to do. */
+static void hand_over(redlock_engine *engine) {
+    if (engine->leading) {
+        return;
+    }
+    redlock_link *first = redlock_list_first(&engine->waiters);
+    if (first != NULL) {
+        (void)pthread_cond_signal(&REDLOCK_LIST_ELEMENT(first, redlock_call, link)->cond);
+        return;
+    }
+    engine->left_at = redlock_clock_now();
+    redlock_ns due = keeper_due(engine);
+    if (due == REDLOCK_NEVER || engine->stopping) {
+        return;
+    }
+    if (!engine->keeper_runs) {
+        keeper_start(engine);
+    } else if (due < engine->keeper_until) {
+        (void)pthread_cond_signal(&engine->keeper_cond);
+    }
+}
+
+/* --- waiting for one's own work ------------------------------------------------------------------ */
+
+void redlock_engine_wait(redlock_engine *engine, redlock_call *call) {
+    while (!call->done) {
+        if (!engine->leading) {
+            lead_until_done(engine, call);
+            break;
+        }
+        help_leader(engine);
+        if (!call->done && engine->leading) {
+            redlock_list_append(&engine->waiters, &call->link);
+            (void)pthread_cond_wait(&call->cond, &engine->mutex);
+            redlock_list_remove(&call->link);
+        }
+    }
+    if (engine->leading) { /* done at once, but there may be bytes to write */
+        help_leader(engine);
+    } else {
+        (void)flush_all(engine);
+        deliver_events(engine);
+    }
+    (void)pthread_cond_destroy(&call->cond);
+    hand_over(engine);
+}
