@@ -95,12 +95,21 @@ static void say_no_quorum(redlock_report *report) {
                    report->node_count, report->granted, causes);
 }
 
+static void say_unknown(redlock_report *report) {
+    (void)snprintf(report->sentence, sizeof report->sentence,
+                   "only %u of %u nodes said that they gave the lock up, and %u are needed; if the others still have it, others "
+                   "wait until its ttl is over",
+                   report->granted, report->node_count, report->quorum);
+}
+
 static void say_status(redlock_report *report, redlock_status status) {
     if (status == REDLOCK_HELD || status == REDLOCK_TIMEOUT) {
         say_held(report);
     } else if (status == REDLOCK_NOT_READY) {
         say_not_ready(report);
-    } else if (status == REDLOCK_NO_QUORUM || status == REDLOCK_UNKNOWN) {
+    } else if (status == REDLOCK_UNKNOWN) {
+        say_unknown(report);
+    } else if (status == REDLOCK_NO_QUORUM) {
         say_no_quorum(report);
     } else {
         say(report, redlock_status_text(status));

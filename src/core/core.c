@@ -196,21 +196,34 @@ redlock_bytes redlock_core_value(const redlock_core *core, uint32_t slot, uint32
     return (redlock_bytes){vote->token, vote->token_len};
 }
 
+/* The words that go with a vote: the server's when it refused or went away, else the holder's label. */
+static const char *report_words(const redlock_node *node, const redlock_vote *vote) {
+    if (vote->outcome == REDLOCK_OUTCOME_OPEN) {
+        return "decided before it answered";
+    }
+    bool down = node->link != REDLOCK_LINK_UP && vote->status == node->status;
+    bool refused = vote->outcome == REDLOCK_OUTCOME_FAILED && vote->status != REDLOCK_SILENT && vote->status != REDLOCK_NOT_READY;
+    return down || refused ? node->words : vote->holder;
+}
+
 void redlock_core_report(const redlock_core *core, uint32_t slot, uint32_t node, redlock_vote_report *ret_report) {
     REDLOCK_ASSERT(node < core->config.node_count);
-    const redlock_vote *vote = &redlock_slot_at(core, slot)->votes[node];
-    const redlock_node *at = &core->nodes[node];
-    bool down = at->link != REDLOCK_LINK_UP && vote->status == at->status;
+    const redlock_slot *at = redlock_slot_at(core, slot);
+    const redlock_vote *vote = &at->votes[node];
+    const redlock_node *place = &core->nodes[node];
+    bool down = place->link != REDLOCK_LINK_UP && vote->status == place->status;
     *ret_report = (redlock_vote_report){
         .status = vote->status,
-        .sys_errno = down ? at->sys_errno : 0,
+        .sys_errno = down ? place->sys_errno : 0,
         .latency = vote->latency,
         .mark = vote->mark,
         .left = vote->left,
     };
-    bool server_spoke = down || (vote->outcome == REDLOCK_OUTCOME_FAILED && vote->status != REDLOCK_SILENT && vote->status != REDLOCK_NOT_READY);
-    const char *words = server_spoke ? at->words : vote->holder;
-    redlock_bytes_to_text(redlock_bytes_of(words), ret_report->words, sizeof ret_report->words);
+    redlock_bytes words = redlock_bytes_of(report_words(place, vote));
+    if (at->question != 0 && vote->token_len > 0) {
+        words = (redlock_bytes){vote->token, vote->token_len};
+    }
+    redlock_bytes_to_text(words, ret_report->words, sizeof ret_report->words);
 }
 
 void *redlock_core_memory(const redlock_core *core, uint32_t slot) {

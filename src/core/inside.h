@@ -136,6 +136,7 @@ typedef struct redlock_node {
     redlock_ns up_at;
     uint32_t failures;
     redlock_status status;        /* why it is down, or its last refusal */
+    redlock_status told;          /* what the user was told last: every failed call again would be noise */
     int sys_errno;
     char words[REDLOCK_WORDS_BYTES];
     uint8_t run_id[REDLOCK_RUN_ID_BYTES];
@@ -238,7 +239,8 @@ void redlock_look_review(redlock_core *core, redlock_slot *slot);
 typedef struct redlock_tally {
     uint32_t yes, healed, no, failed, open;
     uint32_t not_ready;    /* of failed */
-    redlock_status common; /* the one status of all failed but not_ready ones; OK: none or several */
+    redlock_status preventing; /* what so many failed ones share that no quorum is left; OK: none */
+    redlock_status common; /* of so many failed votes that it alone prevents a quorum; OK: there is none */
 } redlock_tally;
 
 redlock_tally redlock_tally_of(const redlock_core *core, const redlock_slot *slot);

@@ -119,7 +119,8 @@ static void node_lost_link(redlock_core *core, redlock_node *node) {
     bool steady = was_up && redlock_ns_since(core->now, node->up_at) >= REDLOCK_LINK_STEADY_NS;
     node->link = REDLOCK_LINK_DOWN;
     node->tell_up = false;
-    node->tell_down = true;
+    node->tell_down = was_up || node->status != node->told;
+    node->told = node->status;
     node->inflight = 0;
     node->waiting_since = REDLOCK_NEVER;
     node_back_off(core, node, steady);
@@ -174,6 +175,7 @@ void redlock_node_up(redlock_core *core, const redlock_fact *fact) {
     node->up_at = core->now;
     node->status = REDLOCK_OK;
     node->words[0] = '\0';
+    node->told = REDLOCK_OK;
     node->tell_up = true;
     node->tell_down = false;
     node->inflight = 0;

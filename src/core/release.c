@@ -22,8 +22,9 @@ static void ask_release(redlock_core *core, redlock_slot *slot, redlock_vote *vo
     }
     vote->outcome = REDLOCK_OUTCOME_OPEN;
     vote->status = REDLOCK_SILENT;
-    if (vote->want == 0 && !vote->release_open && !redlock_node_ask(core, vote, REDLOCK_COMMAND_RELEASE)) {
-        redlock_vote_fail(core, vote, core->nodes[vote->node].status);
+    if (vote->want == 0 && !vote->release_open) {
+        /* A node that is down gets one more call: it may be back. */
+        (void)redlock_node_ask(core, vote, REDLOCK_COMMAND_RELEASE);
     }
 }
 

@@ -195,7 +195,9 @@ void redlock_seek_review(redlock_core *core, redlock_slot *slot) {
     redlock_tally tally = redlock_tally_of(core, slot);
     bool over = slot->seek.wait > 0 && core->now >= slot->wait_deadline;
     if (over || tally.yes + tally.open < core->quorum) {
-        end_attempt(core, slot, redlock_tally_cause(core, &tally, REDLOCK_HELD));
+        redlock_status cause = redlock_tally_cause(core, &tally, REDLOCK_HELD);
+        bool cut_short = over && tally.open > 0; /* then what the attempt before it saw still stands */
+        end_attempt(core, slot, cut_short && slot->held_seen ? REDLOCK_HELD : cause);
         return;
     }
     if (tally.yes < core->quorum) {

@@ -7,28 +7,30 @@ static bool status_is_telling(redlock_status status) {
            status != REDLOCK_CLOSED;
 }
 
+/* How many failed votes say the same as this one. */
+static uint32_t count_same(const redlock_core *core, const redlock_slot *slot, redlock_status status) {
+    uint32_t same = 0;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        const redlock_vote *vote = &slot->votes[i];
+        same += vote->outcome == REDLOCK_OUTCOME_FAILED && vote->status == status;
+    }
+    return same;
+}
+
 redlock_tally redlock_tally_of(const redlock_core *core, const redlock_slot *slot) {
     redlock_tally tally = {.common = REDLOCK_OK};
-    bool several = false;
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         const redlock_vote *vote = &slot->votes[i];
         tally.yes += vote->outcome == REDLOCK_OUTCOME_YES;
         tally.healed += vote->outcome == REDLOCK_OUTCOME_HEALED;
         tally.no += vote->outcome == REDLOCK_OUTCOME_NO;
         tally.open += vote->outcome == REDLOCK_OUTCOME_OPEN;
-        if (vote->outcome != REDLOCK_OUTCOME_FAILED) {
-            continue;
+        if (vote->outcome == REDLOCK_OUTCOME_FAILED) {
+            tally.failed++;
+            tally.not_ready += vote->status == REDLOCK_NOT_READY;
+            bool prevents = count_same(core, slot, vote->status) > core->config.node_count - core->quorum;
+            tally.common = prevents ? vote->status : tally.common;
         }
-        tally.failed++;
-        if (vote->status == REDLOCK_NOT_READY) {
-            tally.not_ready++;
-            continue;
-        }
-        several = several || (tally.common != REDLOCK_OK && tally.common != vote->status);
-        tally.common = vote->status;
-    }
-    if (several) {
-        tally.common = REDLOCK_OK;
     }
     return tally;
 }
@@ -41,8 +43,5 @@ redlock_status redlock_tally_cause(const redlock_core *core, const redlock_tally
     if (tally->not_ready > 0 && tally->yes + tally->no + tally->not_ready >= core->quorum) {
         return REDLOCK_NOT_READY;
     }
-    if (tally->open == 0 && tally->not_ready == 0 && status_is_telling(tally->common)) {
-        return tally->common;
-    }
-    return REDLOCK_NO_QUORUM;
+    return status_is_telling(tally->common) ? tally->common : REDLOCK_NO_QUORUM;
 }

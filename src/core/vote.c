@@ -142,7 +142,8 @@ void redlock_vote_fail(redlock_core *core, redlock_vote *vote, redlock_status st
 void redlock_vote_expire(redlock_core *core, redlock_vote *vote) {
     redlock_ns limit = redlock_ns_add(vote->claim_at, vote->slot->seek.node_timeout);
     bool asked = vote->outcome == REDLOCK_OUTCOME_OPEN || vote->claim == REDLOCK_COMMAND_RAISE;
-    if (vote->claim != 0 && asked && core->now >= limit) {
+    bool failed = vote->outcome == REDLOCK_OUTCOME_FAILED; /* once is enough, or reviews never end */
+    if (vote->claim != 0 && asked && !failed && core->now >= limit) {
         redlock_vote_fail(core, vote, REDLOCK_SILENT);
     }
 }
@@ -316,9 +317,19 @@ static bool claim_is_current(const redlock_vote *vote) {
     return false;
 }
 
-/* A node that says no has nothing of ours and has planted nothing: it needs no RELEASE. */
+/* Whether the answer proves that nothing of ours is there, but for strays: the steps write nothing
+ * before they have said yes, and they see a grant that came before. */
+static bool answer_denies(redlock_command_kind claim, redlock_answer_kind answer) {
+    if (claim == REDLOCK_COMMAND_RENEW) {
+        return answer == REDLOCK_ANSWER_NO;
+    }
+    return claim == REDLOCK_COMMAND_GRANT && (answer == REDLOCK_ANSWER_NO || answer == REDLOCK_ANSWER_LATE ||
+                                              answer == REDLOCK_ANSWER_NOT_READY || answer == REDLOCK_ANSWER_CLOCK);
+}
+
+/* Such a node needs no RELEASE. */
 static void claim_leaves(redlock_vote *vote, redlock_command_kind claim, const redlock_answer *answer) {
-    if (command_plants(claim) && answer->kind == REDLOCK_ANSWER_NO && strays_are_over(vote, answer)) {
+    if (answer_denies(claim, answer->kind) && strays_are_over(vote, answer)) {
         vote->ours = false;
         vote->stray_not_after_ms = 0;
         if (vote->want == REDLOCK_COMMAND_RELEASE) {
@@ -344,6 +355,7 @@ void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag, co
         slot->last_seen = slot->last_seen > answer->mark ? slot->last_seen : answer->mark;
         if (slot->state == REDLOCK_SLOT_LOOKING) {
             keep_value(vote, answer->text);
+            vote->left = redlock_ns_from_ms(answer->left_ms);
         }
         if (claim_is_current(vote)) {
             claim_answered(core, vote, claim, answer);
