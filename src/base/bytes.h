@@ -23,4 +23,10 @@ void redlock_bytes_to_text(redlock_bytes bytes, char *text, size_t size);
 /* A decimal number that fills `bytes` and is at most `max`; false otherwise. */
 bool redlock_bytes_to_u64(redlock_bytes bytes, uint64_t max, uint64_t *ret_number);
 
+#define REDLOCK_DIGITS_MAX 20u /* of a uint64_t in decimal */
+/* The number in decimal, written into and borrowed from `digits`: REDLOCK_DIGITS_MAX bytes. */
+redlock_bytes redlock_bytes_from_u64(uint64_t number, uint8_t *digits);
+/* Like redlock_bytes_to_text, but behind what `text` says already. */
+void redlock_bytes_append_text(redlock_bytes bytes, char *text, size_t size);
+
 #endif

@@ -14,9 +14,9 @@
 #define REDLOCK_NODE_MAX 15
 #define REDLOCK_NAME_BYTES_MAX 512
 #define REDLOCK_TOKEN_BYTES_MAX 256
-#define REDLOCK_RUN_ID_BYTES 40               /* Redis and Valkey: 40 hex digits */
+#define REDLOCK_RUN_ID_BYTES 40                     /* Redis and Valkey: 40 hex digits */
 #define REDLOCK_FENCE_MAX ((UINT64_C(1) << 53) - 1) /* exact in a Lua number (a double) */
-#define REDLOCK_MARK_TTL_MS UINT64_C(604800000) /* marks live 7 days beyond their last use */
+#define REDLOCK_MARK_TTL_MS UINT64_C(604800000)     /* marks live 7 days beyond their last use */
 
 typedef enum redlock_command_kind {
     REDLOCK_COMMAND_GRANT = 1, /* give the name to this token, if nobody has it */
@@ -31,9 +31,10 @@ typedef enum redlock_command_kind {
 
 typedef struct redlock_command {
     redlock_command_kind kind;
-    bool teach;            /* the node forgot the step: send it whole */
-    bool fenced;           /* false: plain, no mark and no companion key */
-    bool heal;             /* RENEW: a node that lost the key may be given it again */
+    bool teach;  /* the node forgot the step: send it whole */
+    bool fenced; /* false: plain, no mark and no companion key */
+    bool may_hold;         /* GRANT: the token may hold already, which is a yes then */
+    bool heal;   /* RENEW: a node that lost the key may be given it again */
     redlock_bytes name, token;
     uint64_t ttl_ms;       /* GRANT, RENEW: what the node counts, margin included; at least 1 */
     uint64_t fence;        /* GRANT: the proposal; RAISE, RENEW: the mark to reach; 0 when plain */
@@ -60,10 +61,10 @@ typedef struct redlock_answer {
     uint64_t time_ms;      /* the node's clock; 0: not told */
     uint64_t left_ms;      /* NO to GRANT, LOOK: what the holder has left; NOT_READY: the silence
                               left; 0: not told or not running out */
-    redlock_bytes text;    /* NO to GRANT, LOOK, BREAK: the holder's value; ERROR: the server's words;
-                              PROBE: "ready", "silent" (counting down), "new" (never seen by redlock)
-                              or "restarted" (another run was seen before); NOT_READY to PROBE but
-                              for the first */
+    redlock_bytes text;    /* NO to GRANT, LOOK, BREAK: the holder's value; ERROR: the server's
+                              words; PROBE: "ready", or with NOT_READY "silent" (counting down),
+                              "new" (never seen by redlock) or "restarted" (another run was seen
+                              before) */
 } redlock_answer;
 
 #endif

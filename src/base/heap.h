@@ -21,11 +21,13 @@ typedef struct redlock_heap {
     uint32_t count, capacity;    /* slots are 0 .. capacity - 1 */
 } redlock_heap;
 
-/* `entries` and `place` hold `capacity` elements each and outlive the heap.  Keeps what is already
- * in the heap when it grows: pass the old heap's values copied into the new memory. */
-void redlock_heap_init(redlock_heap *heap, redlock_heap_entry *entries, uint32_t *place, uint32_t capacity);
-/* Moves to larger memory; contents are copied.  The old memory is the caller's again. */
-void redlock_heap_move(redlock_heap *heap, redlock_heap_entry *entries, uint32_t *place, uint32_t capacity);
+/* An empty heap.  `entries` and `place` hold `capacity` elements each and outlive the heap. */
+void redlock_heap_init(redlock_heap *heap, redlock_heap_entry *entries, uint32_t *place,
+                       uint32_t capacity);
+/* Moves to larger memory; contents are copied.  The old memory is the caller's again.  A zeroed
+ * heap may be moved too: it has no slots yet. */
+void redlock_heap_move(redlock_heap *heap, redlock_heap_entry *entries, uint32_t *place,
+                       uint32_t capacity);
 /* Sets the slot's deadline; REDLOCK_NEVER takes it out. */
 void redlock_heap_set(redlock_heap *heap, uint32_t slot, redlock_ns deadline);
 /* The earliest deadline, REDLOCK_NEVER when empty. */

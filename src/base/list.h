@@ -15,7 +15,8 @@ typedef struct redlock_list {
 } redlock_list;
 
 /* The element that `link` is the member `field` of. */
-#define REDLOCK_LIST_ELEMENT(link, type, field) ((type *)(void *)((char *)(link)-offsetof(type, field)))
+#define REDLOCK_LIST_ELEMENT(link, type, field)                                                    \
+    ((type *)(void *)((char *)(link)-offsetof(type, field)))
 
 void redlock_list_init(redlock_list *list);
 bool redlock_list_is_empty(const redlock_list *list);

@@ -15,10 +15,11 @@ typedef uint64_t redlock_ns; /* an instant of a clock that counts suspend, or a 
 
 /* instant + length, REDLOCK_NEVER when it would overflow or either is NEVER. */
 redlock_ns redlock_ns_add(redlock_ns instant, redlock_ns length);
-/* a - b, or 0 when b is later. */
+/* a - b, or 0 when b is later; from any instant to NEVER it is NEVER. */
 redlock_ns redlock_ns_since(redlock_ns a, redlock_ns b);
 redlock_ns redlock_ns_min(redlock_ns a, redlock_ns b);
 redlock_ns redlock_ns_max(redlock_ns a, redlock_ns b);
+/* Too long for nanoseconds is NEVER; NEVER in milliseconds is UINT64_MAX. */
 redlock_ns redlock_ns_from_ms(uint64_t ms);
 uint64_t redlock_ns_to_ms_up(redlock_ns length);
 uint64_t redlock_ns_to_ms_down(redlock_ns length);

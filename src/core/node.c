@@ -170,6 +170,12 @@ void redlock_node_up(redlock_core *core, const redlock_fact *fact) {
         node_refuse(core, node, REDLOCK_SAME_NODE, 0, redlock_bytes_of("another URL leads to this server too"));
         return;
     }
+    if (core->config.guard > 0 && node->run_id_len == 0) {
+        node->wish_hang_up = true;
+        node_refuse(core, node, REDLOCK_UNSUPPORTED, 0,
+                    redlock_bytes_of("it tells no run id, so the restart guard can't know it"));
+        return;
+    }
     node->link = REDLOCK_LINK_UP;
     node->epoch++;
     node->up_at = core->now;

@@ -179,12 +179,35 @@ static void seek_granted(redlock_core *core, redlock_slot *slot, uint64_t fence)
     redlock_watch_start(core, slot);
 }
 
+/* The time of the attempt is over: what was not answered by now, also not in raising, does not count. */
 static void close_open_votes(redlock_core *core, redlock_slot *slot) {
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_vote *vote = &slot->votes[i];
-        if (vote->outcome == REDLOCK_OUTCOME_OPEN) {
+        bool raising = vote->want == REDLOCK_COMMAND_RAISE || vote->claim == REDLOCK_COMMAND_RAISE;
+        if (vote->want == REDLOCK_COMMAND_RAISE) {
+            redlock_node_unask(vote);
+        }
+        if (vote->outcome == REDLOCK_OUTCOME_OPEN || (raising && vote->outcome == REDLOCK_OUTCOME_YES)) {
             redlock_vote_fail(core, vote, REDLOCK_SILENT);
         }
+    }
+}
+
+static void agree_on_fence(redlock_core *core, redlock_slot *slot, const redlock_tally *tally) {
+    uint64_t marks[REDLOCK_NODE_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        if (slot->votes[i].outcome == REDLOCK_OUTCOME_YES) {
+            marks[count++] = slot->votes[i].mark;
+        }
+    }
+    uint64_t fence = redlock_fence_agreed(marks, count, core->quorum);
+    if (fence != 0) {
+        seek_granted(core, slot, fence);
+    } else if (core->now >= slot->attempt_limit) {
+        end_attempt(core, slot, redlock_tally_cause(core, tally, REDLOCK_HELD));
+    } else {
+        raise_lagging(core, slot, redlock_quorum_kth_largest(marks, count, 1));
     }
 }
 
@@ -203,22 +226,10 @@ void redlock_seek_review(redlock_core *core, redlock_slot *slot) {
     if (tally.yes < core->quorum) {
         return;
     }
-    if (!slot->seek.fenced) {
-        seek_granted(core, slot, 0);
-        return;
-    }
-    uint64_t marks[REDLOCK_NODE_MAX];
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < core->config.node_count; i++) {
-        if (slot->votes[i].outcome == REDLOCK_OUTCOME_YES) {
-            marks[count++] = slot->votes[i].mark;
-        }
-    }
-    uint64_t fence = redlock_fence_agreed(marks, count, core->quorum);
-    if (fence != 0) {
-        seek_granted(core, slot, fence);
+    if (slot->seek.fenced) {
+        agree_on_fence(core, slot, &tally);
     } else {
-        raise_lagging(core, slot, redlock_quorum_kth_largest(marks, count, 1));
+        seek_granted(core, slot, 0);
     }
 }
 

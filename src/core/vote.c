@@ -64,6 +64,7 @@ static redlock_command vote_command(const redlock_core *core, const redlock_vote
     if (command_plants(vote->want)) {
         command.ttl_ms = redlock_ns_to_ms_up(redlock_ns_add(slot->seek.ttl, slot->seek.margin));
         command.heal = slot->state == REDLOCK_SLOT_HELD;
+        command.may_hold = slot->seek.own_token || vote->stray_not_after_ms != 0;
     }
     if (slot->seek.fenced) {
         command.fence = vote->want == REDLOCK_COMMAND_GRANT   ? slot->proposal

@@ -1,5 +1,5 @@
-/* hello.h -- the first words on a new connection: log in, pick the database, ask what the server is,
- * teach it our scripts.
+/* hello.h -- the first words on a new connection: log in, pick the database, ask what the server
+ * is, teach it our scripts.
  *
  * All commands go out in one write.  The replies say whether the server may vote: it must be Redis
  * or Valkey, a master, and must not evict keys. */
@@ -19,22 +19,25 @@
 #define REDLOCK_HELLO_BYTES_MAX 32768u
 #define REDLOCK_HELLO_WORDS_BYTES 112u
 
-typedef struct redlock_hello { /* what has been learned so far */
-    uint32_t asked, answered;             /* replies expected, replies taken */
-    uint8_t questions[16];                /* hello.c's own: which question each reply answers */
-    redlock_status status;                /* OK, or the first reason why the server can't vote */
-    char words[REDLOCK_HELLO_WORDS_BYTES];/* the server's words, or ours, behind status */
+typedef struct redlock_hello {             /* what has been learned so far */
+    uint32_t asked, answered;              /* replies expected, replies taken */
+    uint8_t questions[16];                 /* hello.c's own: which question each reply answers */
+    redlock_status status;                 /* OK, or the first reason why the server can't vote */
+    char words[REDLOCK_HELLO_WORDS_BYTES]; /* the server's words, or ours, behind status */
     uint8_t run_id[REDLOCK_RUN_ID_BYTES];
-    uint8_t run_id_len;
-    uint64_t time_ms;                     /* the node's clock, from TIME */
-    char version[16];                     /* "7.0.15", for people */
+    uint8_t run_id_len; /* 0: the server does not tell */
+    uint64_t time_ms;   /* the node's clock, from TIME */
+    char version[16];   /* "7.0.15", for people */
     bool is_valkey;
 } redlock_hello;
 
 /* Begins a new greeting and writes its bytes; `size` is at least REDLOCK_HELLO_BYTES_MAX.
  * Returns the number of bytes.  `label` is the connection's name for CLIENT SETNAME. */
-size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock_bytes label, uint8_t *out, size_t size);
-/* Takes the next reply.  True when it was the last one: then `status` is final. */
-bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader, const uint8_t *data);
+size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock_bytes label,
+                           uint8_t *out, size_t size);
+/* Takes the next reply.  True when it was the last one: then `status` is final.  A server that
+ * hangs up before that may have said why already: `status` and `words` tell. */
+bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader,
+                        const uint8_t *data);
 
 #endif

@@ -14,10 +14,10 @@
 
 #include "base/bytes.h"
 
-#define REDLOCK_RESP_LINE_BYTES_MAX 4096u  /* a simple string, error or number, without CRLF */
+#define REDLOCK_RESP_LINE_BYTES_MAX 4096u /* a simple string, error or number, without CRLF */
 #define REDLOCK_RESP_BULK_BYTES_MAX 65536u
-#define REDLOCK_RESP_ELEMENTS_MAX 64u      /* values in one reply, arrays themselves included */
-#define REDLOCK_RESP_DEPTH_MAX 4u          /* arrays inside arrays */
+#define REDLOCK_RESP_ELEMENTS_MAX 64u /* values in one reply, arrays themselves included */
+#define REDLOCK_RESP_DEPTH_MAX 4u     /* arrays inside arrays */
 /* A reply may hold 64 bulks, but a connection keeps at most this much of one reply. */
 #define REDLOCK_RESP_REPLY_BYTES_MAX (256u * 1024u)
 
@@ -32,9 +32,9 @@ typedef enum redlock_resp_kind {
 
 typedef struct redlock_resp_value { /* in the order of the bytes: an array, then its elements */
     redlock_resp_kind kind;
-    uint32_t count;     /* ARRAY: direct elements */
-    int64_t integer;    /* INTEGER */
-    uint32_t at, len;   /* SIMPLE, ERROR, BULK: where the text lies in the buffer */
+    uint32_t count;   /* ARRAY: direct elements */
+    int64_t integer;  /* INTEGER */
+    uint32_t at, len; /* SIMPLE, ERROR, BULK: where the text lies in the buffer */
 } redlock_resp_value;
 
 typedef struct redlock_resp_reader {
@@ -42,8 +42,9 @@ typedef struct redlock_resp_reader {
     uint32_t value_count;
     uint32_t left[REDLOCK_RESP_DEPTH_MAX]; /* elements still missing, outermost first */
     uint32_t depth;
-    size_t at;          /* first byte that is not consumed by a value */
-    size_t scanned;     /* no line end before here */
+    size_t at;             /* first byte that is not consumed by a value */
+    size_t scanned;        /* no line end before here */
+    const char *complaint; /* static; NULL until something is BAD */
 } redlock_resp_reader;
 
 typedef enum redlock_resp_status {
@@ -55,7 +56,8 @@ typedef enum redlock_resp_status {
 void redlock_resp_reader_init(redlock_resp_reader *reader);
 /* `data` begins with the first byte of the reply and has all bytes passed so far (it may have moved
  * in memory).  After DONE or BAD, init before the next use. */
-redlock_resp_status redlock_resp_read(redlock_resp_reader *reader, const uint8_t *data, size_t len, size_t *ret_used);
+redlock_resp_status redlock_resp_read(redlock_resp_reader *reader, const uint8_t *data, size_t len,
+                                      size_t *ret_used);
 /* The text of a value; `data` as it was passed to the read that said DONE. */
 redlock_bytes redlock_resp_text(const redlock_resp_value *value, const uint8_t *data);
 /* One plain sentence about why the last read said BAD. */

@@ -5,6 +5,7 @@
 #ifndef REDLOCK_WIRE_STEP_H
 #define REDLOCK_WIRE_STEP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,13 +18,15 @@
 
 /* How many bytes the command takes; they were written if that is at most `size`.  `prefix` goes in
  * front of every key. */
-size_t redlock_step_encode(const redlock_command *command, redlock_bytes prefix, uint8_t *out, size_t size);
+size_t redlock_step_encode(const redlock_command *command, redlock_bytes prefix, uint8_t *out,
+                           size_t size);
 /* What a whole reply to a command of this kind means.  A reply that no script of ours gives is an
- * ERROR answer with status PROTOCOL.  The answer's text is borrowed from `data`. */
-redlock_answer redlock_step_decode(redlock_command_kind kind, bool fenced, const redlock_resp_reader *reader, const uint8_t *data);
+ * ERROR answer with status PROTOCOL.  The answer's text is borrowed from `data`, or static. */
+redlock_answer redlock_step_decode(redlock_command_kind kind, bool fenced,
+                                   const redlock_resp_reader *reader, const uint8_t *data);
 /* Whether the name would collide with a key that redlock itself uses (docs/protocol.md). */
 bool redlock_step_is_reserved(redlock_bytes name);
-/* The status that an error reply means: "NOAUTH ..." -> AUTH_REQUIRED, "LOADING ..." -> REFUSED ... */
+/* The status that an error reply means: "NOAUTH ..." -> AUTH_REQUIRED, "LOADING ..." -> REFUSED */
 redlock_status redlock_step_error_status(redlock_bytes words);
 
 #endif

@@ -40,13 +40,14 @@ typedef struct redlock_url {
 } redlock_url;
 
 typedef struct redlock_url_error {
-    size_t offset;      /* of the character that is wrong; the length when something is missing */
-    const char *text;   /* static: what is wrong there, and what belongs there instead */
+    size_t offset;    /* of the character that is wrong; the length when something is missing */
+    const char *text; /* static: what is wrong there, and what belongs there instead */
 } redlock_url_error;
 
 /* OK, or BAD_URL (UNSUPPORTED for a scheme that is not ours) and *ret_error.  NUL bytes, also
  * percent-encoded ones, are refused. */
-redlock_status redlock_url_parse(redlock_bytes text, redlock_url *ret_url, redlock_url_error *ret_error);
+redlock_status redlock_url_parse(redlock_bytes text, redlock_url *ret_url,
+                                 redlock_url_error *ret_error);
 /* The URL without user and password, for people: "redis://host:6379/0".  Always ends with NUL. */
 void redlock_url_to_text(const redlock_url *url, char *text, size_t size);
 /* Whether two URLs name the same server and database, by their spelling. */

@@ -1,0 +1,79 @@
+/* bytes.c -- borrowed runs of bytes: comparing, reading numbers, and making them safe to print. */
+#include "base/bytes.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+
+redlock_bytes redlock_bytes_of(const char *text) {
+    return (redlock_bytes){.at = (const uint8_t *)text, .len = strlen(text)};
+}
+
+bool redlock_bytes_equal(redlock_bytes a, redlock_bytes b) {
+    /* memcmp must not see NULL, not even with a length of 0. */
+    return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
+}
+
+bool redlock_bytes_has_prefix(redlock_bytes bytes, redlock_bytes prefix) {
+    return bytes.len >= prefix.len &&
+           redlock_bytes_equal((redlock_bytes){.at = bytes.at, .len = prefix.len}, prefix);
+}
+
+/* A terminal obeys the C0 controls, DEL, and the C1 controls, which lie at 0x80 to 0x9f when they
+ * stand alone and behind 0xc2 in UTF-8.  Elsewhere those bytes are parts of ordinary letters. */
+static bool byte_is_control(uint8_t byte, uint8_t previous) {
+    if (byte < 0x20 || byte == 0x7f) {
+        return true;
+    }
+    return byte >= 0x80 && byte <= 0x9f && (previous < 0x80 || previous == 0xc2);
+}
+
+void redlock_bytes_to_text(redlock_bytes bytes, char *text, size_t size) {
+    REDLOCK_ASSERT(size >= 1);
+    size_t len = bytes.len < size - 1 ? bytes.len : size - 1;
+    uint8_t previous = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        text[i] = byte_is_control(bytes.at[i], previous) ? '?' : (char)bytes.at[i];
+        previous = bytes.at[i];
+    }
+    text[len] = '\0';
+}
+
+bool redlock_bytes_to_u64(redlock_bytes bytes, uint64_t max, uint64_t *ret_number) {
+    uint64_t number = 0;
+
+    if (bytes.len == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < bytes.len; i++) {
+        if (bytes.at[i] < '0' || bytes.at[i] > '9') {
+            return false;
+        }
+        uint64_t digit = (uint64_t)(bytes.at[i] - '0');
+        /* Asked before the sum is made, so that it can't wrap. */
+        if (digit > max || number > (max - digit) / 10) {
+            return false;
+        }
+        number = number * 10 + digit;
+    }
+    *ret_number = number;
+    return true;
+}
+
+redlock_bytes redlock_bytes_from_u64(uint64_t number, uint8_t *digits) {
+    size_t first = REDLOCK_DIGITS_MAX;
+
+    do {
+        digits[--first] = (uint8_t)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    return (redlock_bytes){.at = digits + first, .len = REDLOCK_DIGITS_MAX - first};
+}
+
+void redlock_bytes_append_text(redlock_bytes bytes, char *text, size_t size) {
+    size_t used = strlen(text);
+
+    REDLOCK_ASSERT(used < size);
+    redlock_bytes_to_text(bytes, text + used, size - used);
+}

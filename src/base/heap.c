@@ -1,0 +1,118 @@
+/* heap.c -- a binary min-heap of (deadline, slot), with the way back from slot to place.
+ *
+ * Every move of an entry goes through entry_put, so `place` can't disagree with `entries`. */
+#include "base/heap.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/assert.h"
+
+static bool entry_is_before(redlock_heap_entry a, redlock_heap_entry b) {
+    return a.deadline < b.deadline || (a.deadline == b.deadline && a.slot < b.slot);
+}
+
+static void entry_put(redlock_heap *heap, uint32_t index, redlock_heap_entry entry) {
+    heap->entries[index] = entry;
+    heap->place[entry.slot] = index;
+}
+
+/* Puts `entry` where it belongs at or above the free place `index`. */
+static void entry_rise(redlock_heap *heap, uint32_t index, redlock_heap_entry entry) {
+    while (index > 0) {
+        uint32_t parent = (index - 1) / 2;
+
+        if (!entry_is_before(entry, heap->entries[parent])) {
+            break;
+        }
+        entry_put(heap, index, heap->entries[parent]);
+        index = parent;
+    }
+    entry_put(heap, index, entry);
+}
+
+/* Puts `entry` where it belongs at or below the free place `index`. */
+static void entry_sink(redlock_heap *heap, uint32_t index, redlock_heap_entry entry) {
+    while (index < heap->count / 2) { /* has a child */
+        uint32_t child = 2 * index + 1;
+
+        if (child + 1 < heap->count &&
+            entry_is_before(heap->entries[child + 1], heap->entries[child])) {
+            child++;
+        }
+        if (!entry_is_before(heap->entries[child], entry)) {
+            break;
+        }
+        entry_put(heap, index, heap->entries[child]);
+        index = child;
+    }
+    entry_put(heap, index, entry);
+}
+
+/* Puts `entry` at the free place `index` or wherever the order wants it from there. */
+static void entry_settle(redlock_heap *heap, uint32_t index, redlock_heap_entry entry) {
+    if (index > 0 && entry_is_before(entry, heap->entries[(index - 1) / 2])) {
+        entry_rise(heap, index, entry);
+    } else {
+        entry_sink(heap, index, entry);
+    }
+}
+
+static void slot_remove(redlock_heap *heap, uint32_t slot) {
+    uint32_t index = heap->place[slot];
+
+    if (index == REDLOCK_HEAP_NONE) {
+        return;
+    }
+    redlock_heap_entry last = heap->entries[--heap->count];
+
+    heap->place[slot] = REDLOCK_HEAP_NONE;
+    if (last.slot != slot) {
+        entry_settle(heap, index, last);
+    }
+}
+
+void redlock_heap_init(redlock_heap *heap, redlock_heap_entry *entries, uint32_t *place,
+                       uint32_t capacity) {
+    *heap = (redlock_heap){.entries = entries, .place = place, .capacity = capacity};
+    for (uint32_t slot = 0; slot < capacity; slot++) {
+        place[slot] = REDLOCK_HEAP_NONE;
+    }
+}
+
+void redlock_heap_move(redlock_heap *heap, redlock_heap_entry *entries, uint32_t *place,
+                       uint32_t capacity) {
+    REDLOCK_ASSERT(capacity >= heap->capacity);
+    if (heap->capacity > 0) { /* memcpy must not see the NULL of a heap that never had memory */
+        memcpy(entries, heap->entries, heap->count * sizeof(*entries));
+        memcpy(place, heap->place, heap->capacity * sizeof(*place));
+    }
+    for (uint32_t slot = heap->capacity; slot < capacity; slot++) {
+        place[slot] = REDLOCK_HEAP_NONE;
+    }
+    heap->entries = entries;
+    heap->place = place;
+    heap->capacity = capacity;
+}
+
+void redlock_heap_set(redlock_heap *heap, uint32_t slot, redlock_ns deadline) {
+    REDLOCK_ASSERT(slot < heap->capacity);
+    redlock_heap_entry entry = {.deadline = deadline, .slot = slot};
+
+    if (deadline == REDLOCK_NEVER) {
+        slot_remove(heap, slot);
+    } else if (heap->place[slot] == REDLOCK_HEAP_NONE) {
+        entry_rise(heap, heap->count++, entry);
+    } else {
+        entry_settle(heap, heap->place[slot], entry);
+    }
+    REDLOCK_ASSERT(heap->count <= heap->capacity);
+}
+
+redlock_ns redlock_heap_deadline(const redlock_heap *heap) {
+    return heap->count == 0 ? REDLOCK_NEVER : heap->entries[0].deadline;
+}
+
+uint32_t redlock_heap_first(const redlock_heap *heap) {
+    return heap->count == 0 ? REDLOCK_HEAP_NONE : heap->entries[0].slot;
+}

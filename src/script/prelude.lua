@@ -1,0 +1,162 @@
+-- prelude.lua -- what every step shares; the build puts it in front of each of the other files.
+--
+-- A step runs to its end before the server does anything else, but an error in the middle undoes
+-- nothing.  So each step first reads and checks everything, and only then writes: the companion
+-- keys before the lock, for a mark without a grant does no harm and a grant without a mark does.
+-- Whole-line comments like this one are left out at build time; there are no block comments.
+
+local YES, HEALED, NO, LATE, NOT_READY, CLOCK = 1, 2, 3, 4, 5, 6
+-- 2^53 - 1: above it a Lua number skips integers.
+local NUMBER_MAX = 9007199254740991
+-- A day, the longest ttl, and room for its margin.
+local TTL_MAX_MS = 90000000
+-- 7 days; docs/protocol.md says why marks outlive their locks.
+local MARK_TTL_MS = '604800000'
+local HOUR_US, DAY_US = 3600e6, 86400e6
+
+local time = redis.call('TIME')
+local now_us = time[1] * 1000000 + time[2]
+local now_ms = math.floor(now_us / 1000)
+
+-- The first thing found wrong with keys, arguments or stored numbers; a step that sees it refuses.
+local bad
+
+local function refuse()
+    return redis.error_reply('ERR redlock: bad ' .. bad)
+end
+
+-- tostring() turns numbers above 1e14 into 1e+14.
+local function digits(number)
+    return string.format('%.0f', number)
+end
+
+local function whole(text, least, most)
+    if not text or #text > 16 or not string.find(text, '^%d+$') then
+        return nil
+    end
+    local number = tonumber(text)
+    return number >= least and number <= most and number or nil
+end
+
+local function number_arg(index, least, most, what)
+    local number = whole(ARGV[index], least, most)
+    if not number then
+        bad = bad or what
+    end
+    return number or least
+end
+
+local function token_arg(index)
+    local token = ARGV[index] or ''
+    if #token < 1 or #token > 256 then
+        bad = bad or 'token'
+    end
+    return token
+end
+
+local function run_arg(index)
+    local run = ARGV[index] or ''
+    if #run > 40 or not string.find(run, '^%w*$') then
+        bad = bad or 'run_id'
+    end
+    return run
+end
+
+local function is_late(not_after_ms)
+    return not_after_ms > 0 and now_ms > not_after_ms
+end
+
+local function answer(code, mark, left_ms, text)
+    return {code, mark, now_ms, left_ms, text}
+end
+
+-- Somebody else's value may be of any length; more than a token's worth of it helps nobody.
+local function shown(value)
+    return string.sub(value or '', 1, 256)
+end
+
+local function left_ms()
+    return math.max(redis.call('PTTL', KEYS[1]), 0)
+end
+
+-- The lock's value, or false.  Whether the key exists is asked by its value only: inside a script
+-- that answer stands still, while PTTL's may not.
+local function holder_read()
+    return redis.call('GET', KEYS[1])
+end
+
+local function holder_write(token, ttl_ms)
+    redis.call('SET', KEYS[1], token, 'PX', digits(ttl_ms))
+end
+
+-- Never shortens: an answer that overtook another must not take back what was promised.
+local function holder_lengthen(ttl_ms)
+    if redis.call('PTTL', KEYS[1]) < ttl_ms then
+        redis.call('PEXPIRE', KEYS[1], digits(ttl_ms))
+    end
+end
+
+-- The mark, 0 when there is none; plain steps don't have one.
+local function mark_read(fenced)
+    if not fenced then
+        return 0
+    end
+    if not KEYS[2] then
+        bad = bad or 'number of keys'
+        return 0
+    end
+    local text = redis.call('GET', KEYS[2])
+    local mark = text and whole(text, 0, NUMBER_MAX - 1) or 0
+    if text and not whole(text, 0, NUMBER_MAX - 1) then
+        bad = bad or 'mark stored on this server'
+    end
+    return mark
+end
+
+local function mark_write(mark)
+    redis.call('SET', KEYS[2], digits(mark), 'PX', MARK_TTL_MS)
+end
+
+-- What the restart guard says of this run of the server: a word, the silence left, and whether that
+-- silence begins only now.  The boot key holds the run that was seen last and since when ("0": it
+-- was declared ready).  A run that differs has restarted, perhaps empty; a missing key is a server
+-- that lost its data or is new; a time to come means that the clock was set back.
+local function guard_look(key, run, guard_ms)
+    local boot = redis.call('GET', key)
+    local seen, since = string.match(boot or '', '^(%w+) (%d+)$')
+    since = whole(since, 0, NUMBER_MAX)
+    if seen ~= run or not since then
+        return boot and 'restarted' or 'new', guard_ms, true
+    end
+    if since > now_ms then
+        return 'silent', guard_ms, true
+    end
+    if since > 0 and now_ms < since + guard_ms then
+        return 'silent', since + guard_ms - now_ms, false
+    end
+    return 'ready', 0, false
+end
+
+-- nil when this run may vote, else the answer to give.
+local function guard_refusal(run, guard_ms)
+    if run == '' then
+        return nil
+    end
+    local word, silence_ms, is_begin = guard_look(KEYS[3], run, guard_ms)
+    if is_begin then
+        redis.call('SET', KEYS[3], run .. ' ' .. digits(now_ms))
+    end
+    if word ~= 'ready' then
+        return answer(NOT_READY, 0, silence_ms)
+    end
+    return nil
+end
+
+-- Arguments of the steps that ask the guard.
+local function guard_args(index)
+    local run = run_arg(index)
+    if run ~= '' and not KEYS[3] then
+        bad = bad or 'number of keys'
+    end
+    return run, number_arg(index + 1, 0, NUMBER_MAX, 'guard_ms')
+end

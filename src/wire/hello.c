@@ -1,0 +1,341 @@
+/* hello.c -- a list of questions, and for each what its reply tells.
+ *
+ * The first problem found is kept, for the others mostly follow from it; only a refused login is
+ * always the cause, so it replaces others.  The connection's name comes behind the questions whose
+ * refusal matters: a server that is full or protected answers the first one with its reason. */
+#include "wire/hello.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "script/script.h"
+#include "wire/step.h"
+
+typedef enum hello_question {
+    QUESTION_AUTH = 1,
+    QUESTION_SELECT,
+    QUESTION_INFO_SERVER,
+    QUESTION_INFO_REPLICATION,
+    QUESTION_INFO_MEMORY,
+    QUESTION_TIME,
+    QUESTION_NAME,
+    QUESTION_LOAD /* + the command's kind - 1: its script; the last questions */
+} hello_question;
+
+/* --- asking -------------------------------------------------------------------------------- */
+
+static void ask(redlock_hello *hello, redlock_resp_writer *writer, hello_question question,
+                uint32_t argument_count) {
+    REDLOCK_ASSERT(hello->asked < sizeof(hello->questions));
+    hello->questions[hello->asked++] = (uint8_t)question;
+    redlock_resp_write_header(writer, argument_count);
+}
+
+static void say(redlock_resp_writer *writer, const char *word) {
+    redlock_resp_write_bulk(writer, redlock_bytes_of(word));
+}
+
+static void ask_auth(redlock_hello *hello, redlock_resp_writer *writer, const redlock_url *url) {
+    bool has_user = url->user[0] != '\0';
+
+    if (url->password[0] == '\0') {
+        return;
+    }
+    ask(hello, writer, QUESTION_AUTH, has_user ? 3 : 2);
+    say(writer, "AUTH");
+    if (has_user) {
+        say(writer, url->user);
+    }
+    say(writer, url->password);
+}
+
+static void ask_select(redlock_hello *hello, redlock_resp_writer *writer, uint32_t db) {
+    if (db == 0) {
+        return;
+    }
+    ask(hello, writer, QUESTION_SELECT, 2);
+    say(writer, "SELECT");
+    redlock_resp_write_u64(writer, db);
+}
+
+static void ask_info(redlock_hello *hello, redlock_resp_writer *writer, hello_question question,
+                     const char *section) {
+    ask(hello, writer, question, 2);
+    say(writer, "INFO");
+    say(writer, section);
+}
+
+static void ask_name(redlock_hello *hello, redlock_resp_writer *writer, redlock_bytes label) {
+    if (label.len == 0) {
+        return;
+    }
+    ask(hello, writer, QUESTION_NAME, 3);
+    say(writer, "CLIENT");
+    say(writer, "SETNAME");
+    redlock_resp_write_bulk(writer, label);
+}
+
+static void ask_load(redlock_hello *hello, redlock_resp_writer *writer, redlock_command_kind kind) {
+    const redlock_script *script = redlock_script_of(kind);
+    uint32_t ordinal = (uint32_t)kind - (uint32_t)REDLOCK_COMMAND_GRANT;
+
+    ask(hello, writer, (hello_question)((uint32_t)QUESTION_LOAD + ordinal), 3);
+    say(writer, "SCRIPT");
+    say(writer, "LOAD");
+    redlock_resp_write_bulk(writer, redlock_bytes_of(script->text));
+}
+
+size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock_bytes label,
+                           uint8_t *out, size_t size) {
+    redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
+
+    *hello = (redlock_hello){.status = REDLOCK_OK};
+    ask_auth(hello, &writer, url);
+    ask_select(hello, &writer, url->db);
+    /* One section each: Redis 6.2 takes no more in one INFO. */
+    ask_info(hello, &writer, QUESTION_INFO_SERVER, "server");
+    ask_info(hello, &writer, QUESTION_INFO_REPLICATION, "replication");
+    ask_info(hello, &writer, QUESTION_INFO_MEMORY, "memory");
+    ask(hello, &writer, QUESTION_TIME, 1);
+    say(&writer, "TIME");
+    ask_name(hello, &writer, label);
+    for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
+        ask_load(hello, &writer, (redlock_command_kind)kind);
+    }
+    REDLOCK_ASSERT(writer.len <= size);
+    return writer.len;
+}
+
+/* --- problems ------------------------------------------------------------------------------ */
+
+static bool status_is_login(redlock_status status) {
+    return status == REDLOCK_AUTH || status == REDLOCK_AUTH_REQUIRED;
+}
+
+/* True when the problem is the one to keep, and its words are wanted. */
+static bool problem_is_kept(redlock_hello *hello, redlock_status status) {
+    bool replaces = status_is_login(status) && !status_is_login(hello->status);
+
+    if (hello->status != REDLOCK_OK && !replaces) {
+        return false;
+    }
+    hello->status = status;
+    hello->words[0] = '\0';
+    return true;
+}
+
+static void words_add(redlock_hello *hello, redlock_bytes words) {
+    redlock_bytes_append_text(words, hello->words, sizeof(hello->words));
+}
+
+static void problem_note(redlock_hello *hello, redlock_status status, const char *words) {
+    if (problem_is_kept(hello, status)) {
+        words_add(hello, redlock_bytes_of(words));
+    }
+}
+
+/* --- INFO ---------------------------------------------------------------------------------- */
+
+/* The value of the line "field:value"; empty when there is none. */
+static redlock_bytes info_field(redlock_bytes info, const char *field) {
+    redlock_bytes name = redlock_bytes_of(field);
+
+    while (info.len > 0) {
+        const uint8_t *end = memchr(info.at, '\n', info.len);
+        size_t line_len = end == NULL ? info.len : (size_t)(end - info.at);
+        redlock_bytes line = {.at = info.at, .len = line_len};
+
+        if (redlock_bytes_has_prefix(line, name) && line.len > name.len &&
+            line.at[name.len] == ':') {
+            line.at += name.len + 1;
+            line.len -= name.len + 1;
+            if (line.len > 0 && line.at[line.len - 1] == '\r') {
+                line.len--;
+            }
+            return line;
+        }
+        size_t taken = end == NULL ? line_len : line_len + 1;
+
+        info.at += taken;
+        info.len -= taken;
+    }
+    return (redlock_bytes){.at = NULL, .len = 0};
+}
+
+static bool field_is(redlock_bytes info, const char *field, const char *value) {
+    return redlock_bytes_equal(info_field(info, field), redlock_bytes_of(value));
+}
+
+/* What the guard's script takes for a run id: anything else would be refused there, each time. */
+static bool run_id_is_usable(redlock_bytes run_id) {
+    for (size_t i = 0; i < run_id.len; i++) {
+        uint8_t byte = run_id.at[i];
+        bool is_digit = byte >= '0' && byte <= '9';
+        bool is_letter = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z');
+
+        if (!is_digit && !is_letter) {
+            return false;
+        }
+    }
+    return run_id.len >= 1 && run_id.len <= REDLOCK_RUN_ID_BYTES;
+}
+
+static void take_mode(redlock_hello *hello, redlock_bytes info) {
+    /* Valkey says server_mode unless told to look like Redis. */
+    if (field_is(info, "redis_mode", "sentinel") || field_is(info, "server_mode", "sentinel")) {
+        problem_note(hello, REDLOCK_UNSUPPORTED,
+                     "this is a Sentinel, which keeps no locks; give the URL of the master itself");
+    }
+    if (field_is(info, "redis_mode", "cluster") || field_is(info, "server_mode", "cluster")) {
+        problem_note(hello, REDLOCK_UNSUPPORTED,
+                     "the server is in cluster mode; give URLs of servers that stand alone");
+    }
+}
+
+static void take_server(redlock_hello *hello, redlock_bytes info) {
+    redlock_bytes valkey = info_field(info, "valkey_version");
+    redlock_bytes version = valkey.len > 0 ? valkey : info_field(info, "redis_version");
+    redlock_bytes run_id = info_field(info, "run_id");
+
+    if (version.len == 0) {
+        problem_note(hello, REDLOCK_PROTOCOL, "not Redis or Valkey");
+        return;
+    }
+    hello->is_valkey = valkey.len > 0;
+    redlock_bytes_to_text(version, hello->version, sizeof(hello->version));
+    if (run_id_is_usable(run_id)) {
+        memcpy(hello->run_id, run_id.at, run_id.len);
+        hello->run_id_len = (uint8_t)run_id.len;
+    }
+    take_mode(hello, info);
+}
+
+static void take_replication(redlock_hello *hello, redlock_bytes info) {
+    if (!field_is(info, "role", "slave") && !field_is(info, "role", "replica")) {
+        return;
+    }
+    if (!problem_is_kept(hello, REDLOCK_REPLICA)) {
+        return;
+    }
+    words_add(hello, redlock_bytes_of("replica of "));
+    words_add(hello, info_field(info, "master_host"));
+    words_add(hello, redlock_bytes_of(":"));
+    words_add(hello, info_field(info, "master_port"));
+}
+
+static void take_memory(redlock_hello *hello, redlock_bytes info) {
+    redlock_bytes policy = info_field(info, "maxmemory_policy");
+
+    /* Also when maxmemory is 0 and nothing is evicted: it can be set at any moment. */
+    if (policy.len == 0 || redlock_bytes_equal(policy, redlock_bytes_of("noeviction"))) {
+        return;
+    }
+    if (!problem_is_kept(hello, REDLOCK_EVICTS)) {
+        return;
+    }
+    words_add(hello, redlock_bytes_of("maxmemory-policy is "));
+    words_add(hello, policy);
+}
+
+static void take_info(redlock_hello *hello, hello_question question,
+                      const redlock_resp_value *value, const uint8_t *data) {
+    redlock_bytes info = redlock_resp_text(value, data);
+
+    if (value->kind != REDLOCK_RESP_BULK) {
+        problem_note(hello, REDLOCK_PROTOCOL, "not Redis or Valkey");
+    } else if (question == QUESTION_INFO_SERVER) {
+        take_server(hello, info);
+    } else if (question == QUESTION_INFO_REPLICATION) {
+        take_replication(hello, info);
+    } else {
+        take_memory(hello, info);
+    }
+}
+
+/* --- the other replies ----------------------------------------------------------------------- */
+
+static void take_ok(redlock_hello *hello, const redlock_resp_value *value, const uint8_t *data) {
+    if (value->kind != REDLOCK_RESP_SIMPLE ||
+        !redlock_bytes_equal(redlock_resp_text(value, data), redlock_bytes_of("OK"))) {
+        problem_note(hello, REDLOCK_PROTOCOL, "a reply that is not OK where it must be");
+    }
+}
+
+static void take_time(redlock_hello *hello, const redlock_resp_value *value, const uint8_t *data) {
+    uint64_t s, us;
+
+    if (value[0].kind != REDLOCK_RESP_ARRAY || value[0].count != 2 ||
+        !redlock_bytes_to_u64(redlock_resp_text(&value[1], data), REDLOCK_FENCE_MAX / 1000000,
+                              &s) ||
+        !redlock_bytes_to_u64(redlock_resp_text(&value[2], data), 999999, &us)) {
+        problem_note(hello, REDLOCK_PROTOCOL, "a reply to TIME that is no time");
+        return;
+    }
+    hello->time_ms = s * 1000 + us / 1000;
+}
+
+static void take_load(redlock_hello *hello, uint8_t asked, const redlock_resp_value *value,
+                      const uint8_t *data) {
+    uint32_t ordinal = (uint32_t)asked - (uint32_t)QUESTION_LOAD;
+    redlock_command_kind kind = (redlock_command_kind)((uint32_t)REDLOCK_COMMAND_GRANT + ordinal);
+    redlock_bytes sha1 = redlock_bytes_of(redlock_script_of(kind)->sha1);
+
+    if (value->kind != REDLOCK_RESP_BULK ||
+        !redlock_bytes_equal(redlock_resp_text(value, data), sha1)) {
+        problem_note(hello, REDLOCK_PROTOCOL,
+                     "a reply to SCRIPT LOAD that is not the script's SHA1");
+    }
+}
+
+static void take_error(redlock_hello *hello, uint8_t asked, redlock_bytes words) {
+    /* The name only helps whoever reads CLIENT LIST; a user that may not set it still may lock. */
+    if (asked == (uint8_t)QUESTION_NAME) {
+        return;
+    }
+    if (problem_is_kept(hello, redlock_step_error_status(words))) {
+        words_add(hello, words);
+    }
+}
+
+static void take_reply(redlock_hello *hello, uint8_t asked, const redlock_resp_value *value,
+                       const uint8_t *data) {
+    if (asked >= (uint8_t)QUESTION_LOAD) {
+        take_load(hello, asked, value, data);
+        return;
+    }
+    hello_question question = (hello_question)asked;
+
+    switch (question) {
+    case QUESTION_AUTH:
+    case QUESTION_SELECT:
+    case QUESTION_NAME:
+        take_ok(hello, value, data);
+        return;
+    case QUESTION_INFO_SERVER:
+    case QUESTION_INFO_REPLICATION:
+    case QUESTION_INFO_MEMORY:
+        take_info(hello, question, value, data);
+        return;
+    case QUESTION_TIME:
+        take_time(hello, value, data);
+        return;
+    case QUESTION_LOAD:
+        break;
+    }
+    REDLOCK_ASSERT(false);
+}
+
+bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader,
+                        const uint8_t *data) {
+    REDLOCK_ASSERT(hello->answered < hello->asked);
+    REDLOCK_ASSERT(reader->value_count >= 1);
+    uint8_t asked = hello->questions[hello->answered++];
+    const redlock_resp_value *value = reader->values;
+
+    if (value->kind == REDLOCK_RESP_ERROR) {
+        take_error(hello, asked, redlock_resp_text(value, data));
+    } else {
+        take_reply(hello, asked, value, data);
+    }
+    return hello->answered == hello->asked;
+}

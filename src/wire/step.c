@@ -1,0 +1,428 @@
+/* step.c -- the core's commands as bytes, and replies as the core's answers.
+ *
+ * Nothing that a server says is believed before it is checked: a reply that no step of ours can
+ * give is an error of that node and never a vote. */
+#include "wire/step.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "script/script.h"
+
+#define BOOT_KEY "redlock:{boot}"
+#define TAGGED_PREFIX "redlock:=" /* a name with a hash tag of its own */
+#define PLAIN_PREFIX "redlock:{"
+#define MARK_SUFFIX ":fence"
+
+#define KEY_BYTES_MAX (REDLOCK_PREFIX_BYTES_MAX + REDLOCK_NAME_BYTES_MAX + 16u)
+
+/* --- keys ---------------------------------------------------------------------------------- */
+
+typedef struct step_key {
+    uint8_t at[KEY_BYTES_MAX];
+    size_t len;
+} step_key;
+
+static void key_add(step_key *key, redlock_bytes bytes) {
+    REDLOCK_ASSERT(bytes.len <= KEY_BYTES_MAX - key->len);
+    if (bytes.len > 0) {
+        memcpy(key->at + key->len, bytes.at, bytes.len);
+    }
+    key->len += bytes.len;
+}
+
+/* Redis Cluster's rule: what stands between the first '{' and the next '}' picks the slot, unless
+ * that is nothing. */
+static bool name_has_tag(redlock_bytes name) {
+    const uint8_t *open = name.len == 0 ? NULL : memchr(name.at, '{', name.len);
+
+    if (open == NULL) {
+        return false;
+    }
+    const uint8_t *inside = open + 1;
+    const uint8_t *close = memchr(inside, '}', (size_t)(name.at + name.len - inside));
+
+    return close != NULL && close > inside;
+}
+
+static void key_add_mark(step_key *key, redlock_bytes name) {
+    bool is_tagged = name_has_tag(name);
+
+    key_add(key, redlock_bytes_of(is_tagged ? TAGGED_PREFIX : PLAIN_PREFIX));
+    key_add(key, name);
+    key_add(key, redlock_bytes_of(is_tagged ? MARK_SUFFIX : "}" MARK_SUFFIX));
+}
+
+typedef enum key_kind { KEY_LOCK, KEY_MARK, KEY_BOOT } key_kind;
+
+static void key_write(redlock_resp_writer *writer, const redlock_command *command,
+                      redlock_bytes prefix, key_kind kind) {
+    step_key key;
+
+    key.len = 0;
+    key_add(&key, prefix);
+    switch (kind) {
+    case KEY_LOCK:
+        key_add(&key, command->name);
+        break;
+    case KEY_MARK:
+        key_add_mark(&key, command->name);
+        break;
+    case KEY_BOOT:
+        key_add(&key, redlock_bytes_of(BOOT_KEY));
+        break;
+    }
+    redlock_resp_write_bulk(writer, (redlock_bytes){.at = key.at, .len = key.len});
+}
+
+bool redlock_step_is_reserved(redlock_bytes name) {
+    return redlock_bytes_has_prefix(name, redlock_bytes_of(PLAIN_PREFIX)) ||
+           redlock_bytes_has_prefix(name, redlock_bytes_of(TAGGED_PREFIX));
+}
+
+/* --- commands ------------------------------------------------------------------------------ */
+
+/* How a kind of command is laid out; the scripts in src/script begin with the same. */
+typedef struct step_shape {
+    uint32_t key_count, argument_count;
+} step_shape;
+
+static uint32_t lock_key_count(const redlock_command *command, bool is_guarded) {
+    if (is_guarded && command->run_id.len > 0) {
+        return 3; /* the mark's key goes along unused when plain, so that boot is the third */
+    }
+    return command->fenced ? 2 : 1;
+}
+
+static step_shape shape_of(const redlock_command *command) {
+    switch (command->kind) {
+    case REDLOCK_COMMAND_GRANT:
+        return (step_shape){lock_key_count(command, true), 6};
+    case REDLOCK_COMMAND_RAISE:
+        return (step_shape){lock_key_count(command, true), 5};
+    case REDLOCK_COMMAND_RENEW:
+        return (step_shape){lock_key_count(command, true), 7};
+    case REDLOCK_COMMAND_RELEASE:
+        return (step_shape){1, 2};
+    case REDLOCK_COMMAND_LOOK:
+    case REDLOCK_COMMAND_BREAK:
+        return (step_shape){lock_key_count(command, false), 0};
+    case REDLOCK_COMMAND_PROBE:
+        return (step_shape){1, 2};
+    case REDLOCK_COMMAND_DECLARE:
+        return (step_shape){1, 1};
+    }
+    REDLOCK_ASSERT(false);
+    return (step_shape){0, 0};
+}
+
+static void guard_write(redlock_resp_writer *writer, const redlock_command *command) {
+    redlock_resp_write_bulk(writer, command->run_id);
+    redlock_resp_write_u64(writer, command->guard_ms);
+}
+
+static void arguments_write(redlock_resp_writer *writer, const redlock_command *command) {
+    uint64_t fence = command->fenced ? command->fence : 0;
+
+    switch (command->kind) {
+    case REDLOCK_COMMAND_GRANT:
+    case REDLOCK_COMMAND_RENEW:
+        redlock_resp_write_bulk(writer, command->token);
+        redlock_resp_write_u64(writer, command->ttl_ms);
+        redlock_resp_write_u64(writer, command->not_after_ms);
+        redlock_resp_write_u64(writer, fence);
+        guard_write(writer, command);
+        if (command->kind == REDLOCK_COMMAND_RENEW) {
+            redlock_resp_write_u64(writer, command->heal ? 1 : 0);
+        }
+        return;
+    case REDLOCK_COMMAND_RAISE:
+        redlock_resp_write_bulk(writer, command->token);
+        redlock_resp_write_u64(writer, command->not_after_ms);
+        redlock_resp_write_u64(writer, fence);
+        guard_write(writer, command);
+        return;
+    case REDLOCK_COMMAND_RELEASE:
+        redlock_resp_write_bulk(writer, command->token);
+        redlock_resp_write_u64(writer, command->not_after_ms);
+        return;
+    case REDLOCK_COMMAND_PROBE:
+        guard_write(writer, command);
+        return;
+    case REDLOCK_COMMAND_DECLARE:
+        redlock_resp_write_bulk(writer, command->run_id);
+        return;
+    case REDLOCK_COMMAND_LOOK:
+    case REDLOCK_COMMAND_BREAK:
+        return;
+    }
+    REDLOCK_ASSERT(false);
+}
+
+static void script_write(redlock_resp_writer *writer, const redlock_command *command) {
+    const redlock_script *script = redlock_script_of(command->kind);
+    redlock_bytes text = {.at = (const uint8_t *)script->text, .len = script->text_len};
+
+    redlock_resp_write_bulk(writer, redlock_bytes_of(command->teach ? "EVAL" : "EVALSHA"));
+    redlock_resp_write_bulk(writer, command->teach ? text : redlock_bytes_of(script->sha1));
+}
+
+static void keys_write(redlock_resp_writer *writer, const redlock_command *command,
+                       redlock_bytes prefix, uint32_t key_count) {
+    bool is_of_boot =
+        command->kind == REDLOCK_COMMAND_PROBE || command->kind == REDLOCK_COMMAND_DECLARE;
+
+    redlock_resp_write_u64(writer, key_count);
+    key_write(writer, command, prefix, is_of_boot ? KEY_BOOT : KEY_LOCK);
+    if (key_count >= 2) {
+        key_write(writer, command, prefix, KEY_MARK);
+    }
+    if (key_count >= 3) {
+        key_write(writer, command, prefix, KEY_BOOT);
+    }
+}
+
+/* The one step that Redis knows by itself. */
+static bool command_is_native(const redlock_command *command) {
+    return command->kind == REDLOCK_COMMAND_GRANT && !command->fenced && !command->teach && !command->may_hold &&
+           command->run_id.len == 0;
+}
+
+static void native_write(redlock_resp_writer *writer, const redlock_command *command,
+                         redlock_bytes prefix) {
+    redlock_resp_write_header(writer, 6);
+    redlock_resp_write_bulk(writer, redlock_bytes_of("SET"));
+    key_write(writer, command, prefix, KEY_LOCK);
+    redlock_resp_write_bulk(writer, command->token);
+    redlock_resp_write_bulk(writer, redlock_bytes_of("NX"));
+    redlock_resp_write_bulk(writer, redlock_bytes_of("PX"));
+    redlock_resp_write_u64(writer, command->ttl_ms);
+}
+
+size_t redlock_step_encode(const redlock_command *command, redlock_bytes prefix, uint8_t *out,
+                           size_t size) {
+    redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
+
+    if (command_is_native(command)) {
+        native_write(&writer, command, prefix);
+    } else {
+        step_shape shape = shape_of(command);
+
+        redlock_resp_write_header(&writer, 3 + shape.key_count + shape.argument_count);
+        script_write(&writer, command);
+        keys_write(&writer, command, prefix, shape.key_count);
+        arguments_write(&writer, command);
+    }
+    REDLOCK_ASSERT(writer.len <= REDLOCK_STEP_BYTES_MAX);
+    return writer.len;
+}
+
+/* --- errors -------------------------------------------------------------------------------- */
+
+typedef struct step_error {
+    const char *start; /* how the server's words begin */
+    redlock_status status;
+} step_error;
+
+/* What is not here is REFUSED: LOADING, BUSY, OOM, MISCONF, NOREPLICAS, CLUSTERDOWN, MOVED, ASK,
+ * CROSSSLOT, WRONGTYPE, EXECABORT, a full server and every word still to be invented. */
+static const step_error errors[] = {
+    {"NOAUTH ", REDLOCK_AUTH_REQUIRED},
+    {"WRONGPASS ", REDLOCK_AUTH},
+    {"ERR AUTH", REDLOCK_AUTH},
+    {"ERR Client sent AUTH", REDLOCK_AUTH},
+    {"ERR invalid password", REDLOCK_AUTH},
+    {"NOPERM ", REDLOCK_NO_PERMISSION},
+    /* A step's own command or key is forbidden, as Redis says it before and in 7.0. */
+    {"The user executing the script can't", REDLOCK_NO_PERMISSION},
+    {"ERR The user executing the script can't", REDLOCK_NO_PERMISSION},
+    {"READONLY ", REDLOCK_REPLICA},
+    {"MASTERDOWN ", REDLOCK_REPLICA},
+};
+
+static redlock_status error_status_at_start(redlock_bytes words) {
+    for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+        if (redlock_bytes_has_prefix(words, redlock_bytes_of(errors[i].start))) {
+            return errors[i].status;
+        }
+    }
+    return REDLOCK_REFUSED;
+}
+
+redlock_status redlock_step_error_status(redlock_bytes words) {
+    /* Before Redis 7 an error inside a script came wrapped: "ERR Error running script (call to
+     * ...): @user_script:12: -READONLY You can't ...". */
+    bool is_wrapped = redlock_bytes_has_prefix(words, redlock_bytes_of("ERR Error running script"));
+    redlock_status status = error_status_at_start(words);
+
+    while (is_wrapped && status == REDLOCK_REFUSED && words.len > 0) {
+        words.at++;
+        words.len--;
+        status = error_status_at_start(words);
+    }
+    return status;
+}
+
+/* --- answers ------------------------------------------------------------------------------- */
+
+static redlock_answer answer_strange(void) {
+    return (redlock_answer){
+        .kind = REDLOCK_ANSWER_ERROR,
+        .status = REDLOCK_PROTOCOL,
+        .text = redlock_bytes_of("the reply is none that a step of redlock gives"),
+    };
+}
+
+static redlock_answer answer_to_error(redlock_bytes words) {
+    bool is_forgotten = redlock_bytes_has_prefix(words, redlock_bytes_of("NOSCRIPT"));
+
+    return (redlock_answer){
+        .kind = is_forgotten ? REDLOCK_ANSWER_FORGOT : REDLOCK_ANSWER_ERROR,
+        .status = redlock_step_error_status(words),
+        .text = words,
+    };
+}
+
+/* The replies of SET NX: the server tells neither time nor holder. */
+static redlock_answer answer_to_native(bool is_yes) {
+    return (redlock_answer){
+        .kind = is_yes ? REDLOCK_ANSWER_YES : REDLOCK_ANSWER_NO,
+        .status = is_yes ? REDLOCK_OK : REDLOCK_HELD,
+    };
+}
+
+#define ANSWER_BIT(kind) (UINT32_C(1) << (uint32_t)(kind))
+#define ANSWERS_GUARDED                                                                            \
+    (ANSWER_BIT(REDLOCK_ANSWER_YES) | ANSWER_BIT(REDLOCK_ANSWER_NO) |                              \
+     ANSWER_BIT(REDLOCK_ANSWER_LATE) | ANSWER_BIT(REDLOCK_ANSWER_NOT_READY) |                      \
+     ANSWER_BIT(REDLOCK_ANSWER_CLOCK))
+
+/* Which answers the step of this kind can give, as bits. */
+static uint32_t answers_of(redlock_command_kind kind) {
+    switch (kind) {
+    case REDLOCK_COMMAND_GRANT:
+    case REDLOCK_COMMAND_RAISE:
+        return ANSWERS_GUARDED;
+    case REDLOCK_COMMAND_RENEW:
+        return ANSWERS_GUARDED | ANSWER_BIT(REDLOCK_ANSWER_HEALED);
+    case REDLOCK_COMMAND_RELEASE:
+        return ANSWER_BIT(REDLOCK_ANSWER_YES) | ANSWER_BIT(REDLOCK_ANSWER_NO) |
+               ANSWER_BIT(REDLOCK_ANSWER_LATE);
+    case REDLOCK_COMMAND_LOOK:
+    case REDLOCK_COMMAND_BREAK:
+    case REDLOCK_COMMAND_DECLARE:
+        return ANSWER_BIT(REDLOCK_ANSWER_YES);
+    case REDLOCK_COMMAND_PROBE:
+        return ANSWER_BIT(REDLOCK_ANSWER_YES) | ANSWER_BIT(REDLOCK_ANSWER_NOT_READY);
+    }
+    return 0;
+}
+
+static redlock_status status_of(redlock_command_kind kind, redlock_answer_kind answer) {
+    switch (answer) {
+    case REDLOCK_ANSWER_YES:
+        return REDLOCK_OK;
+    case REDLOCK_ANSWER_HEALED: /* it did not hold, though now it does again */
+        return REDLOCK_NOT_HELD;
+    case REDLOCK_ANSWER_NO:
+        return kind == REDLOCK_COMMAND_GRANT ? REDLOCK_HELD : REDLOCK_NOT_HELD;
+    case REDLOCK_ANSWER_LATE:
+        return REDLOCK_SILENT;
+    case REDLOCK_ANSWER_NOT_READY:
+        return REDLOCK_NOT_READY;
+    case REDLOCK_ANSWER_CLOCK:
+        return REDLOCK_CLOCK;
+    case REDLOCK_ANSWER_FORGOT:
+    case REDLOCK_ANSWER_ERROR:
+        return REDLOCK_REFUSED;
+    }
+    return REDLOCK_PROTOCOL;
+}
+
+/* Whether the reply has a fifth element: the holder's value, or the guard's word. */
+static bool answer_has_text(redlock_command_kind kind, redlock_answer_kind answer) {
+    if (answer == REDLOCK_ANSWER_NO) {
+        return kind == REDLOCK_COMMAND_GRANT || kind == REDLOCK_COMMAND_RENEW;
+    }
+    return kind == REDLOCK_COMMAND_LOOK || kind == REDLOCK_COMMAND_BREAK ||
+           kind == REDLOCK_COMMAND_PROBE;
+}
+
+static bool answer_is_sane(redlock_command_kind kind, bool fenced, const redlock_answer *answer) {
+    bool is_vote = kind == REDLOCK_COMMAND_GRANT || kind == REDLOCK_COMMAND_RAISE;
+    bool has_mark = kind != REDLOCK_COMMAND_RELEASE && kind != REDLOCK_COMMAND_PROBE &&
+                    kind != REDLOCK_COMMAND_DECLARE;
+
+    if (answer->text.len > REDLOCK_TOKEN_BYTES_MAX) {
+        return false;
+    }
+    if (answer->mark > 0 && !(fenced && has_mark)) {
+        return false;
+    }
+    /* A fence of 0 means plain, so a fenced vote without a mark would lose the promise silently. */
+    return !(fenced && is_vote && answer->kind == REDLOCK_ANSWER_YES && answer->mark == 0);
+}
+
+/* Takes the next element as a number below 2^53. */
+static bool number_take(const redlock_resp_value *value, uint64_t *ret_number) {
+    if (value->kind != REDLOCK_RESP_INTEGER || value->integer < 0 ||
+        (uint64_t)value->integer > REDLOCK_FENCE_MAX) {
+        return false;
+    }
+    *ret_number = (uint64_t)value->integer;
+    return true;
+}
+
+static redlock_answer answer_to_step(redlock_command_kind kind, bool fenced,
+                                     const redlock_resp_value *array, const uint8_t *data) {
+    const redlock_resp_value *element = array + 1;
+    redlock_answer answer = {.status = REDLOCK_PROTOCOL};
+    uint64_t code;
+
+    if (array->count < 4 || !number_take(&element[0], &code) ||
+        !number_take(&element[1], &answer.mark) || !number_take(&element[2], &answer.time_ms) ||
+        !number_take(&element[3], &answer.left_ms)) {
+        return answer_strange();
+    }
+    if (code > REDLOCK_ANSWER_CLOCK || (answers_of(kind) & ANSWER_BIT(code)) == 0) {
+        return answer_strange();
+    }
+    answer.kind = (redlock_answer_kind)code;
+    answer.status = status_of(kind, answer.kind);
+
+    bool has_text = answer_has_text(kind, answer.kind);
+
+    if (array->count != (has_text ? 5 : 4) || (has_text && element[4].kind != REDLOCK_RESP_BULK)) {
+        return answer_strange();
+    }
+    if (has_text) {
+        answer.text = redlock_resp_text(&element[4], data);
+    }
+    return answer_is_sane(kind, fenced, &answer) ? answer : answer_strange();
+}
+
+redlock_answer redlock_step_decode(redlock_command_kind kind, bool fenced,
+                                   const redlock_resp_reader *reader, const uint8_t *data) {
+    REDLOCK_ASSERT(reader->value_count >= 1);
+    const redlock_resp_value *reply = &reader->values[0];
+    redlock_bytes text = redlock_resp_text(reply, data);
+    bool can_be_native = kind == REDLOCK_COMMAND_GRANT && !fenced;
+
+    switch (reply->kind) {
+    case REDLOCK_RESP_ERROR:
+        return answer_to_error(text);
+    case REDLOCK_RESP_ARRAY:
+        return answer_to_step(kind, fenced, reply, data);
+    case REDLOCK_RESP_SIMPLE:
+        if (can_be_native && redlock_bytes_equal(text, redlock_bytes_of("OK"))) {
+            return answer_to_native(true);
+        }
+        return answer_strange();
+    case REDLOCK_RESP_NIL:
+        return can_be_native ? answer_to_native(false) : answer_strange();
+    case REDLOCK_RESP_INTEGER:
+    case REDLOCK_RESP_BULK:
+        return answer_strange();
+    }
+    return answer_strange();
+}
