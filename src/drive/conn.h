@@ -6,7 +6,8 @@
  * Threads.  Calls marked [locked] run under the engine's mutex.  [leader] ones run without it, by
  * the one thread that leads; [flusher] ones without it, by the one thread between flush_begin and
  * flush_end.  A descriptor is never closed while a leader polls it or a flusher writes to it:
- * redlock_conn_hang_up only dooms it, redlock_conn_reap closes. */
+ * redlock_conn_hang_up only dooms it, redlock_conn_poll_want closes it when nobody uses it.  Any
+ * holder of the mutex may dispatch, also while the leader polls or receives. */
 #ifndef REDLOCK_DRIVE_CONN_H
 #define REDLOCK_DRIVE_CONN_H
 
@@ -32,8 +33,8 @@ typedef struct redlock_conn redlock_conn;
 
 /* The connection's name for CLIENT SETNAME and the prefix of keys are borrowed for its life.
  * NULL: no memory.  `resolver` may be shared by connections and outlives them. */
-redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock_bytes label, redlock_bytes prefix,
-                                  redlock_resolver *resolver);
+redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock_bytes label,
+                                  redlock_bytes prefix, redlock_resolver *resolver);
 /* Closes without a word to the server and frees; NULL is fine.  Safe in a forked child, where it
  * only closes the child's copies. */
 void redlock_conn_destroy(redlock_conn *conn);
@@ -51,15 +52,21 @@ void redlock_conn_send(redlock_conn *conn, uint64_t tag, const redlock_command *
 bool redlock_conn_flush_begin(redlock_conn *conn);
 /* [flusher] Writes what it can without blocking (MSG_NOSIGNAL). */
 void redlock_conn_write(redlock_conn *conn);
-/* [locked] Ends the flusher's part.  Bytes the kernel did not take stay for POLLOUT. */
-void redlock_conn_flush_end(redlock_conn *conn);
+/* [locked] Ends the flusher's part.  Bytes the kernel did not take stay for POLLOUT.  True when a
+ * leader who polls meanwhile must be woken, because redlock_conn_poll_want would now say more. */
+bool redlock_conn_flush_end(redlock_conn *conn);
 
-/* [locked] The descriptor and events to poll for now; -1 when there is none.  Also reaps. */
+/* [locked] The descriptor and events to poll for now; -1 when there is none.  Also reaps, so only
+ * the leader may call it, between its polls.  It may make news: ask redlock_conn_has_news after it,
+ * and before polling. */
 int redlock_conn_poll_want(redlock_conn *conn, short *ret_events);
-/* [leader] Reads what there is, without blocking; `revents` as poll gave them. */
+/* [leader] Reads what there is, without blocking; `revents` as poll gave them.  At most once after
+ * each redlock_conn_poll_want. */
 void redlock_conn_receive(redlock_conn *conn, short revents);
 /* [locked] Turns what was received (and connected, resolved, failed) into facts. */
 void redlock_conn_dispatch(redlock_conn *conn, redlock_ns now, const redlock_conn_sink *sink);
+/* [locked] A dispatch would yield facts without polling. */
+bool redlock_conn_has_news(const redlock_conn *conn);
 
 /* [locked] What the greeting learned last: version and run id for status output; NULL before. */
 const redlock_hello *redlock_conn_hello(const redlock_conn *conn);

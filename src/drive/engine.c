@@ -452,7 +452,9 @@ static void *keeper_main(void *ctx) {
     while (!engine->stopping) {
         redlock_ns now = redlock_clock_now();
         redlock_ns due = keeper_due(engine);
-        if (engine->leading) { /* who leads does what is due; a nap saves it from waking us each time */
+        /* Who leads does what is due; a nap saves it from waking us each time.  A waiter that was told
+         * to lead needs the mutex for that: taking the lead again before it would shut it out. */
+        if (engine->leading || !redlock_list_is_empty(&engine->waiters)) {
             keeper_sleep(engine, redlock_ns_max(due, redlock_ns_add(now, DRAIN_NS)), now);
         } else if (due > now) {
             keeper_sleep(engine, due, now);

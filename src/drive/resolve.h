@@ -13,8 +13,9 @@
 #include "drive/wake.h"
 
 #define REDLOCK_RESOLVE_ADDRESSES_MAX 8
+#define REDLOCK_RESOLVE_THREADS_MAX 15 /* at once; abandoned ones count until they end */
 
-typedef struct redlock_resolver redlock_resolver; /* reference-counted: its threads may outlive it */
+typedef struct redlock_resolver redlock_resolver; /* counted: its threads may outlive the owner */
 typedef struct redlock_lookup redlock_lookup;
 
 typedef struct redlock_addresses {
@@ -26,13 +27,14 @@ typedef struct redlock_addresses {
     int gai_error; /* getaddrinfo's code when count is 0 */
 } redlock_addresses;
 
-/* `wake` is raised whenever a lookup ends; it outlives every use of the resolver by its owner. */
+/* `wake` is raised whenever a lookup ends; the resolver keeps a duplicate of its descriptor.
+ * NULL: no memory or descriptor. */
 redlock_resolver *redlock_resolver_create(redlock_wake *wake);
 void redlock_resolver_destroy(redlock_resolver *resolver); /* NULL is fine; waits for nobody */
 /* True and *ret_addresses when known at once (numeric); else *ret_lookup is to be asked later, NULL
  * when there is no memory or thread for it. */
-bool redlock_resolver_start(redlock_resolver *resolver, const char *host, uint16_t port, redlock_addresses *ret_addresses,
-                            redlock_lookup **ret_lookup);
+bool redlock_resolver_start(redlock_resolver *resolver, const char *host, uint16_t port,
+                            redlock_addresses *ret_addresses, redlock_lookup **ret_lookup);
 /* True when the lookup has ended; then it is freed. */
 bool redlock_lookup_take(redlock_lookup *lookup, redlock_addresses *ret_addresses);
 void redlock_lookup_abandon(redlock_lookup *lookup); /* NULL is fine */

@@ -1,0 +1,775 @@
+/* conn.c -- one connection to one node.
+ *
+ * Who may touch what:
+ *   the mutex      everything, except for
+ *   the leader     `in`, from redlock_conn_poll_want until redlock_conn_receive sets in.ready;
+ *   the flusher    `out.flight`, out.sys_errno and out.is_full, while out.flushing is set.
+ * The descriptor is opened and doomed under the mutex, and closed by conn_reap alone, so that the
+ * number that a leader polls or a flusher writes to cannot become another socket's meanwhile. */
+#include "drive/conn.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/assert.h"
+#include "wire/step.h"
+
+#define CONN_IN_BYTES_MIN 16384u
+#define CONN_OUT_BYTES_MIN 4096u
+#define CONN_OWED_MIN 64u
+#define CONN_OWED_MAX 65536u /* the core's inflight_max is never more */
+
+_Static_assert(REDLOCK_RESP_REPLY_BYTES_MAX == CONN_IN_BYTES_MIN << 4, "doubling meets the cap");
+_Static_assert(REDLOCK_HELLO_WORDS_BYTES <= REDLOCK_WORDS_BYTES, "a refusal is told whole");
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE does it there */
+#endif
+
+/* Moves: DOWN -> RESOLVING -> CONNECTING -> GREETING -> UP, and from each one to DOWN. */
+typedef enum conn_state {
+    CONN_DOWN = 0,
+    CONN_RESOLVING,
+    CONN_CONNECTING, /* without a descriptor while the previous one waits to be reaped */
+    CONN_GREETING,
+    CONN_UP
+} conn_state;
+
+typedef struct conn_buffer {
+    uint8_t *at;
+    size_t len, size;
+} conn_buffer;
+
+typedef struct conn_owed { /* a reply that the server owes us */
+    uint64_t tag;
+    redlock_command_kind kind;
+    bool fenced;
+} conn_owed;
+
+typedef struct conn_ring {
+    conn_owed *at;
+    uint32_t first, count, size; /* size is 0 or a power of two */
+} conn_ring;
+
+typedef struct conn_fault { /* why the link is about to be told down */
+    bool is_set;
+    redlock_status status;
+    int sys_errno;
+    char words[REDLOCK_WORDS_BYTES];
+} conn_fault;
+
+typedef struct conn_input {
+    int fd; /* what the leader polls in this round; -1: nothing */
+    bool connecting, ended, starved;
+    int sys_errno;
+    conn_buffer buffer;
+    atomic_bool ready; /* the leader is done with all of the above, and learned something */
+} conn_input;
+
+typedef struct conn_output {
+    conn_buffer pending, flight;
+    size_t written; /* of flight */
+    bool flushing;
+    bool is_full; /* the kernel took less than it was given */
+    bool is_dead; /* the server reads no more; it may still have something to say */
+    int sys_errno;
+    atomic_bool blocked; /* until the leader sees POLLOUT */
+} conn_output;
+
+struct redlock_conn {
+    uint32_t node;
+    redlock_url url;
+    redlock_bytes label, prefix;
+    redlock_resolver *resolver;
+
+    conn_state state;
+    int fd;
+    bool doomed; /* fd is only waiting to be closed */
+    conn_fault fault;
+    redlock_lookup *lookup;
+    redlock_addresses addresses;
+    uint32_t address_next;
+    int connect_errno; /* of the last address that failed */
+
+    conn_input in;
+    conn_output out;
+    conn_ring owed;
+    redlock_resp_reader reader;
+    redlock_hello greeting; /* in progress */
+    redlock_hello hello;    /* the last one that was finished */
+    bool has_hello;
+};
+
+/* POSIX allows two numbers for it. */
+static bool errno_means_later(int error) {
+#if EAGAIN != EWOULDBLOCK
+    if (error == EWOULDBLOCK) {
+        return true;
+    }
+#endif
+    return error == EAGAIN;
+}
+
+/* --- buffers and the ring ----------------------------------------------------------------- */
+
+/* Room for `more` bytes; the buffer stays as it was when there is no memory. */
+static bool buffer_reserve(conn_buffer *buffer, size_t more, size_t size_min) {
+    size_t size = buffer->size > 0 ? buffer->size : size_min;
+    if (more > SIZE_MAX / 4 - buffer->len) {
+        return false;
+    }
+    while (size - buffer->len < more) {
+        size *= 2;
+    }
+    if (size == buffer->size) {
+        return true;
+    }
+
+    uint8_t *at = realloc(buffer->at, size);
+    if (at == NULL) {
+        return false;
+    }
+    buffer->at = at;
+    buffer->size = size;
+    return true;
+}
+
+static bool ring_grow(conn_ring *ring) {
+    uint32_t size = ring->size > 0 ? ring->size * 2 : CONN_OWED_MIN;
+    conn_owed *at = malloc(size * sizeof *at);
+    if (at == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < ring->count; i++) {
+        at[i] = ring->at[(ring->first + i) & (ring->size - 1)];
+    }
+    free(ring->at);
+    ring->at = at;
+    ring->first = 0;
+    ring->size = size;
+    return true;
+}
+
+static bool ring_push(conn_ring *ring, conn_owed owed) {
+    REDLOCK_ASSERT(ring->count < CONN_OWED_MAX);
+    if (ring->count == ring->size && !ring_grow(ring)) {
+        return false;
+    }
+    ring->at[(ring->first + ring->count) & (ring->size - 1)] = owed;
+    ring->count++;
+    return true;
+}
+
+static conn_owed ring_pop(conn_ring *ring) {
+    REDLOCK_ASSERT(ring->count > 0);
+    conn_owed owed = ring->at[ring->first];
+    ring->first = (ring->first + 1) & (ring->size - 1);
+    ring->count--;
+    return owed;
+}
+
+/* --- states ------------------------------------------------------------------------------- */
+
+static bool state_may_follow(conn_state from, conn_state to) {
+    switch (to) {
+    case CONN_DOWN:
+        return from != CONN_DOWN;
+    case CONN_RESOLVING:
+        return from == CONN_DOWN;
+    case CONN_CONNECTING:
+        return from == CONN_RESOLVING;
+    case CONN_GREETING:
+        return from == CONN_CONNECTING;
+    case CONN_UP:
+        return from == CONN_GREETING;
+    }
+    return false;
+}
+
+static void conn_move(redlock_conn *conn, conn_state to) {
+    REDLOCK_ASSERT(state_may_follow(conn->state, to));
+    conn->state = to;
+}
+
+/* The first reason stays: what follows is mostly its consequence. */
+static void conn_fail(redlock_conn *conn, redlock_status status, int sys_errno, const char *words) {
+    if (conn->fault.is_set) {
+        return;
+    }
+    conn->fault.is_set = true;
+    conn->fault.status = status;
+    conn->fault.sys_errno = sys_errno;
+    redlock_bytes_to_text(redlock_bytes_of(words), conn->fault.words, sizeof conn->fault.words);
+}
+
+static void conn_fail_not_resp(redlock_conn *conn, const char *complaint) {
+    static const char prefix[] = "not RESP: "; /* probably no Redis at all */
+    size_t skip = sizeof prefix - 1;
+    conn_fail(conn, REDLOCK_PROTOCOL, 0, prefix);
+    redlock_bytes_to_text(redlock_bytes_of(complaint), conn->fault.words + skip,
+                          sizeof conn->fault.words - skip);
+}
+
+/* Ends the link for everyone but the kernel: the descriptor lives until it is reaped. */
+static void conn_drop(redlock_conn *conn) {
+    redlock_lookup_abandon(conn->lookup);
+    conn->lookup = NULL;
+    conn->doomed = conn->fd >= 0;
+    conn->fault.is_set = false;
+    conn->owed.first = 0;
+    conn->owed.count = 0;
+    if (conn->state != CONN_DOWN) {
+        conn_move(conn, CONN_DOWN);
+    }
+}
+
+static void conn_clear_streams(redlock_conn *conn) {
+    conn->in.fd = -1;
+    conn->in.ended = false;
+    conn->in.starved = false;
+    conn->in.sys_errno = 0;
+    conn->in.buffer.len = 0;
+    atomic_store(&conn->in.ready, false);
+    conn->out.pending.len = 0;
+    conn->out.flight.len = 0;
+    conn->out.written = 0;
+    conn->out.is_dead = false;
+    conn->out.sys_errno = 0;
+    atomic_store(&conn->out.blocked, false);
+    redlock_resp_reader_init(&conn->reader);
+}
+
+/* Only the leader gets here, between polls: nobody polls the descriptor, and unless there is a
+ * flusher nobody writes to it. */
+static void conn_reap(redlock_conn *conn) {
+    if (!conn->doomed || conn->out.flushing) {
+        return;
+    }
+    (void)close(conn->fd); /* the number is gone whatever it answers */
+    conn->fd = -1;
+    conn->doomed = false;
+    conn_clear_streams(conn);
+}
+
+/* --- connecting --------------------------------------------------------------------------- */
+
+/* A nonblocking socket that no child inherits; -1: errno says why. */
+static int socket_open(int family) {
+#if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK)
+    return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+#else
+    int fd = socket(family, SOCK_STREAM, 0);
+    if (fd >= 0 && (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)) {
+        int saved_errno = errno;
+        (void)close(fd);
+        errno = saved_errno;
+        return -1;
+    }
+    return fd;
+#endif
+}
+
+/* Best effort: without them the connection is slower, or a dead peer is found later. */
+static void socket_tune(int fd, int family) {
+    int on = 1;
+#ifdef SO_NOSIGPIPE
+    (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
+#endif
+    if (family != AF_UNIX) {
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    }
+}
+
+/* 0: connected, or under way when *ret_fd polls writable later; else the errno, and no socket. */
+static int socket_connect(const struct sockaddr_storage *at, socklen_t len, int *ret_fd,
+                          bool *ret_connected) {
+    int fd = socket_open(at->ss_family);
+    if (fd < 0) {
+        return errno;
+    }
+
+    socket_tune(fd, at->ss_family);
+    *ret_connected = connect(fd, (const struct sockaddr *)at, len) == 0;
+    if (!*ret_connected && errno != EINPROGRESS && errno != EINTR) {
+        int saved_errno = errno;
+        (void)close(fd); /* nobody has seen it yet */
+        return saved_errno;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+/* False: longer than this system's sockets can be named. */
+static bool address_of_path(const char *path, redlock_addresses *ret) {
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    size_t len = strlen(path);
+    if (len >= sizeof at.sun_path) {
+        return false;
+    }
+    memcpy(at.sun_path, path, len + 1);
+    memcpy(&ret->item[0].at, &at, sizeof at);
+    ret->item[0].len = (socklen_t)sizeof at;
+    ret->count = 1;
+    ret->gai_error = 0;
+    return true;
+}
+
+static void conn_greet(redlock_conn *conn) {
+    conn_buffer *pending = &conn->out.pending;
+    conn_move(conn, CONN_GREETING);
+    REDLOCK_ASSERT(pending->len == 0 && conn->owed.count == 0);
+    if (!buffer_reserve(pending, REDLOCK_HELLO_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for the greeting");
+        return;
+    }
+    pending->len =
+        redlock_hello_start(&conn->greeting, &conn->url, conn->label, pending->at, pending->size);
+    REDLOCK_ASSERT(pending->len <= REDLOCK_HELLO_BYTES_MAX);
+}
+
+static void conn_fail_to_connect(redlock_conn *conn) {
+    conn_fail(conn, REDLOCK_IO, conn->connect_errno, "cannot connect");
+}
+
+/* Tries addresses until one connects or is under way. */
+static void conn_advance(redlock_conn *conn) {
+    while (conn->state == CONN_CONNECTING && conn->fd < 0 && !conn->fault.is_set) {
+        bool connected = false;
+        uint32_t i = conn->address_next;
+        if (i == conn->addresses.count) {
+            conn_fail_to_connect(conn);
+            return;
+        }
+
+        conn->address_next++;
+        int error = socket_connect(&conn->addresses.item[i].at, conn->addresses.item[i].len,
+                                   &conn->fd, &connected);
+        if (error != 0) {
+            conn->connect_errno = error;
+        } else if (connected) {
+            conn_greet(conn);
+        }
+    }
+}
+
+static void conn_take_addresses(redlock_conn *conn) {
+    if (conn->addresses.count == 0) {
+        conn_fail(conn, REDLOCK_IO, 0, gai_strerror(conn->addresses.gai_error));
+        return;
+    }
+    conn_move(conn, CONN_CONNECTING);
+    conn->address_next = 0;
+    conn_advance(conn);
+}
+
+static void conn_resolve(redlock_conn *conn) {
+    switch (conn->url.scheme) {
+    case REDLOCK_URL_TLS:
+        conn_fail(conn, REDLOCK_UNSUPPORTED, 0, "TLS is not in this build");
+        return;
+    case REDLOCK_URL_UNIX:
+        if (address_of_path(conn->url.path, &conn->addresses)) {
+            conn_take_addresses(conn);
+        } else {
+            conn_fail(conn, REDLOCK_IO, ENAMETOOLONG, "cannot connect");
+        }
+        return;
+    case REDLOCK_URL_TCP:
+        break;
+    }
+    if (redlock_resolver_start(conn->resolver, conn->url.host, conn->url.port, &conn->addresses,
+                               &conn->lookup)) {
+        conn_take_addresses(conn);
+    } else if (conn->lookup == NULL) {
+        conn_fail(conn, REDLOCK_IO, EAGAIN, "no thread or memory left to look up the host's name");
+    }
+}
+
+/* --- life --------------------------------------------------------------------------------- */
+
+redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock_bytes label,
+                                  redlock_bytes prefix, redlock_resolver *resolver) {
+    redlock_conn *conn = calloc(1, sizeof *conn);
+    if (conn == NULL) {
+        return NULL;
+    }
+    conn->node = node;
+    conn->url = *url;
+    conn->label = label;
+    conn->prefix = prefix;
+    conn->resolver = resolver;
+    conn->fd = -1;
+    atomic_init(&conn->in.ready, false);
+    atomic_init(&conn->out.blocked, false);
+    conn_clear_streams(conn);
+    return conn;
+}
+
+void redlock_conn_destroy(redlock_conn *conn) {
+    if (conn == NULL) {
+        return;
+    }
+    conn_drop(conn);
+    if (conn->fd >= 0) {
+        (void)close(conn->fd);
+    }
+    free(conn->in.buffer.at);
+    free(conn->out.pending.at);
+    free(conn->out.flight.at);
+    free(conn->owed.at);
+    free(conn);
+}
+
+void redlock_conn_connect(redlock_conn *conn) {
+    conn_move(conn, CONN_RESOLVING);
+    conn->connect_errno = 0;
+    conn_resolve(conn);
+}
+
+void redlock_conn_hang_up(redlock_conn *conn) {
+    conn_drop(conn);
+}
+
+const redlock_hello *redlock_conn_hello(const redlock_conn *conn) {
+    return conn->has_hello ? &conn->hello : NULL;
+}
+
+/* --- writing ------------------------------------------------------------------------------ */
+
+static bool command_append(conn_buffer *pending, const redlock_command *command,
+                           redlock_bytes prefix) {
+    size_t room = pending->size - pending->len;
+    uint8_t *end = room > 0 ? pending->at + pending->len : NULL;
+    size_t need = redlock_step_encode(command, prefix, end, room);
+    REDLOCK_ASSERT(need <= REDLOCK_STEP_BYTES_MAX);
+    if (need > room) {
+        if (!buffer_reserve(pending, need, CONN_OUT_BYTES_MIN)) {
+            return false;
+        }
+        size_t again = redlock_step_encode(command, prefix, pending->at + pending->len, need);
+        REDLOCK_ASSERT(again == need);
+    }
+    pending->len += need;
+    return true;
+}
+
+void redlock_conn_send(redlock_conn *conn, uint64_t tag, const redlock_command *command) {
+    conn_owed owed = {.tag = tag, .kind = command->kind, .fenced = command->fenced};
+    size_t len_before = conn->out.pending.len;
+    REDLOCK_ASSERT(conn->state == CONN_UP);
+    if (conn->fault.is_set || conn->out.is_dead) {
+        return; /* the LINK_DOWN on its way answers this command too */
+    }
+    if (!command_append(&conn->out.pending, command, conn->prefix) ||
+        !ring_push(&conn->owed, owed)) {
+        conn->out.pending.len = len_before; /* the server must never see what nobody waits for */
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for a command");
+    }
+}
+
+static bool out_has_bytes(const conn_output *out) {
+    return out->written < out->flight.len || out->pending.len > 0;
+}
+
+static bool conn_is_connected(const redlock_conn *conn) {
+    return !conn->doomed && !conn->fault.is_set &&
+           (conn->state == CONN_GREETING || conn->state == CONN_UP);
+}
+
+bool redlock_conn_flush_begin(redlock_conn *conn) {
+    conn_output *out = &conn->out;
+    if (out->flushing || out->is_dead || !out_has_bytes(out) || !conn_is_connected(conn) ||
+        atomic_load(&out->blocked)) {
+        return false;
+    }
+
+    if (out->written == out->flight.len) {
+        conn_buffer emptied = out->flight;
+        emptied.len = 0;
+        out->flight = out->pending;
+        out->pending = emptied;
+        out->written = 0;
+    }
+    out->flushing = true;
+    out->is_full = false;
+    return true;
+}
+
+void redlock_conn_write(redlock_conn *conn) {
+    conn_output *out = &conn->out;
+    REDLOCK_ASSERT(out->flushing);
+    while (out->written < out->flight.len) {
+        ssize_t n = send(conn->fd, out->flight.at + out->written, out->flight.len - out->written,
+                         MSG_NOSIGNAL);
+        if (n >= 0) {
+            out->written += (size_t)n;
+        } else if (errno_means_later(errno) || errno == ENOBUFS) {
+            out->is_full = true;
+            return;
+        } else if (errno != EINTR) {
+            out->sys_errno = errno;
+            return;
+        }
+    }
+}
+
+/* A peer that closed may have said why, and the bytes before its end are still to be read: the
+ * reader finds the end.  Other errors are known to nobody else. */
+static void out_take_error(redlock_conn *conn) {
+    conn->out.is_dead = true;
+    conn->out.pending.len = 0;
+    conn->out.written = conn->out.flight.len;
+    if (conn->out.sys_errno != EPIPE && conn->out.sys_errno != ECONNRESET) {
+        conn_fail(conn, REDLOCK_IO, conn->out.sys_errno, "cannot send");
+    }
+}
+
+bool redlock_conn_flush_end(redlock_conn *conn) {
+    conn_output *out = &conn->out;
+    REDLOCK_ASSERT(out->flushing);
+    out->flushing = false;
+    if (conn->doomed) {
+        return true; /* to be reaped */
+    }
+    if (out->sys_errno != 0) {
+        out_take_error(conn);
+        return true;
+    }
+    atomic_store(&out->blocked, out->is_full);
+    return out->is_full;
+}
+
+/* --- polling and reading ------------------------------------------------------------------- */
+
+int redlock_conn_poll_want(redlock_conn *conn, short *ret_events) {
+    *ret_events = 0;
+    conn->in.fd = -1;
+    conn_reap(conn);
+    conn_advance(conn);
+    if (conn->fd < 0 || conn->doomed || conn->fault.is_set || atomic_load(&conn->in.ready)) {
+        return -1; /* nothing, or something to dispatch first */
+    }
+
+    bool is_connecting = conn->state == CONN_CONNECTING;
+    if (is_connecting) {
+        *ret_events = POLLOUT;
+    } else {
+        /* Bytes that nobody is writing: a flush is due as soon as the leader is back. */
+        bool is_stuck = !conn->out.flushing && out_has_bytes(&conn->out);
+        *ret_events = is_stuck ? POLLIN | POLLOUT : POLLIN;
+    }
+    conn->in.connecting = is_connecting;
+    conn->in.fd = conn->fd;
+    return conn->fd;
+}
+
+static void in_connected(conn_input *in) {
+    socklen_t len = sizeof in->sys_errno;
+    if (getsockopt(in->fd, SOL_SOCKET, SO_ERROR, &in->sys_errno, &len) != 0) {
+        in->sys_errno = errno;
+    }
+}
+
+static void in_read(conn_input *in) {
+    conn_buffer *buffer = &in->buffer;
+    ssize_t n;
+    in->starved = false;
+    if (buffer->len == buffer->size && buffer->size < REDLOCK_RESP_REPLY_BYTES_MAX &&
+        !buffer_reserve(buffer, 1, CONN_IN_BYTES_MIN)) {
+        in->starved = true;
+    }
+    if (buffer->len == buffer->size) {
+        return; /* the dispatch will see that no reply fits */
+    }
+
+    do {
+        n = recv(in->fd, buffer->at + buffer->len, buffer->size - buffer->len, 0);
+    } while (n < 0 && errno == EINTR);
+    if (n > 0) {
+        buffer->len += (size_t)n;
+    } else if (n == 0) {
+        in->ended = true;
+    } else if (!errno_means_later(errno)) {
+        in->sys_errno = errno;
+    }
+}
+
+void redlock_conn_receive(redlock_conn *conn, short revents) {
+    conn_input *in = &conn->in;
+    if (in->fd < 0 || revents == 0) {
+        return;
+    }
+
+    if (in->connecting) {
+        in_connected(in);
+    } else {
+        if ((revents & POLLOUT) != 0) {
+            atomic_store(&conn->out.blocked, false);
+        }
+        if ((revents & ~POLLOUT) == 0) {
+            return;
+        }
+        in_read(in);
+    }
+    in->fd = -1;
+    atomic_store(&in->ready, true); /* from here on `in` is the mutex holder's */
+}
+
+/* --- dispatching -------------------------------------------------------------------------- */
+
+static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_ns now,
+                              const redlock_conn_sink *sink) {
+    redlock_fact fact = {.kind = REDLOCK_FACT_LINK_UP, .node = conn->node};
+    if (!redlock_hello_take(&conn->greeting, &conn->reader, data)) {
+        return;
+    }
+
+    conn->hello = conn->greeting;
+    conn->has_hello = true;
+    if (conn->hello.status != REDLOCK_OK) {
+        conn_fail(conn, conn->hello.status, 0, conn->hello.words);
+        return;
+    }
+    conn_move(conn, CONN_UP);
+    fact.as.up.run_id = (redlock_bytes){.at = conn->hello.run_id, .len = conn->hello.run_id_len};
+    fact.as.up.time_ms = conn->hello.time_ms;
+    sink->take(sink->ctx, &fact, now);
+}
+
+static void dispatch_answer(redlock_conn *conn, const uint8_t *data, redlock_ns now,
+                            const redlock_conn_sink *sink) {
+    redlock_fact fact = {.kind = REDLOCK_FACT_REPLY, .node = conn->node};
+    if (conn->owed.count == 0) {
+        conn_fail(conn, REDLOCK_PROTOCOL, 0, "a reply that nobody asked for");
+        return;
+    }
+    conn_owed owed = ring_pop(&conn->owed);
+    fact.as.reply.tag = owed.tag;
+    fact.as.reply.answer = redlock_step_decode(owed.kind, owed.fenced, &conn->reader, data);
+    sink->take(sink->ctx, &fact, now);
+}
+
+/* One whole reply.  False: what follows it is not to be read. */
+static bool dispatch_reply(redlock_conn *conn, const uint8_t *data, redlock_ns now,
+                           const redlock_conn_sink *sink) {
+    bool was_greeting = conn->state == CONN_GREETING;
+    uint32_t owed_before = conn->owed.count;
+    if (was_greeting) {
+        dispatch_greeting(conn, data, now, sink);
+        return !conn->doomed && !conn->fault.is_set;
+    }
+    dispatch_answer(conn, data, now, sink);
+    return !conn->doomed && owed_before > 0;
+}
+
+/* The sink may hang up, and even connect again: then the rest of the buffer is void, and stays so
+ * because `doomed` holds until the reaping empties it. */
+static void dispatch_replies(redlock_conn *conn, redlock_ns now, const redlock_conn_sink *sink) {
+    conn_buffer *buffer = &conn->in.buffer;
+    bool go_on = true;
+    size_t at = 0;
+    while (go_on && at < buffer->len) {
+        size_t used = 0;
+        redlock_resp_status status =
+            redlock_resp_read(&conn->reader, buffer->at + at, buffer->len - at, &used);
+        if (status == REDLOCK_RESP_MORE) {
+            break;
+        }
+        if (status == REDLOCK_RESP_BAD) {
+            const char *complaint = redlock_resp_complaint(&conn->reader);
+            if (conn->state == CONN_GREETING) {
+                conn_fail_not_resp(conn, complaint);
+            } else {
+                conn_fail(conn, REDLOCK_PROTOCOL, 0, complaint);
+            }
+            return;
+        }
+        go_on = dispatch_reply(conn, buffer->at + at, now, sink);
+        redlock_resp_reader_init(&conn->reader);
+        at += used;
+    }
+    if (at > 0) {
+        memmove(buffer->at, buffer->at + at, buffer->len - at);
+        buffer->len -= at;
+    }
+}
+
+/* What the reading came to, after the replies before it have been told. */
+static void dispatch_end(redlock_conn *conn) {
+    const conn_input *in = &conn->in;
+    bool is_full = in->buffer.len == in->buffer.size;
+    if (in->ended) {
+        conn_fail(conn, REDLOCK_IO, 0, "the server closed the connection");
+    } else if (in->sys_errno != 0) {
+        conn_fail(conn, REDLOCK_IO, in->sys_errno, "the connection broke");
+    } else if (is_full && in->starved) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for a reply");
+    } else if (is_full && in->buffer.size >= REDLOCK_RESP_REPLY_BYTES_MAX) {
+        conn_fail(conn, REDLOCK_PROTOCOL, 0, "a reply is longer than any that we ask for");
+    }
+}
+
+static void dispatch_connected(redlock_conn *conn) {
+    if (conn->in.sys_errno == 0) {
+        conn_greet(conn);
+        return;
+    }
+    conn->connect_errno = conn->in.sys_errno;
+    if (conn->address_next == conn->addresses.count) {
+        conn_fail_to_connect(conn);
+    }
+    conn->doomed = true; /* the next address, if any, is tried at the reaping */
+}
+
+static void dispatch_input(redlock_conn *conn, redlock_ns now, const redlock_conn_sink *sink) {
+    atomic_store(&conn->in.ready, false);
+    if (conn->state == CONN_CONNECTING) {
+        dispatch_connected(conn);
+        return;
+    }
+    if (conn->in.buffer.len > 0) {
+        dispatch_replies(conn, now, sink);
+    }
+    if (!conn->doomed) {
+        dispatch_end(conn);
+    }
+}
+
+/* The sink may connect again at once, so everything is settled before it is called. */
+static void dispatch_fault(redlock_conn *conn, redlock_ns now, const redlock_conn_sink *sink) {
+    conn_fault fault = conn->fault;
+    redlock_fact fact = {.kind = REDLOCK_FACT_LINK_DOWN, .node = conn->node};
+    fact.as.down.status = fault.status;
+    fact.as.down.sys_errno = fault.sys_errno;
+    fact.as.down.words = redlock_bytes_of(fault.words);
+    conn_drop(conn);
+    sink->take(sink->ctx, &fact, now);
+}
+
+bool redlock_conn_has_news(const redlock_conn *conn) {
+    return conn->fault.is_set || (!conn->doomed && atomic_load(&conn->in.ready));
+}
+
+void redlock_conn_dispatch(redlock_conn *conn, redlock_ns now, const redlock_conn_sink *sink) {
+    if (conn->lookup != NULL && redlock_lookup_take(conn->lookup, &conn->addresses)) {
+        conn->lookup = NULL;
+        conn_take_addresses(conn);
+    }
+    if (!conn->doomed && atomic_load(&conn->in.ready)) {
+        dispatch_input(conn, now, sink);
+    }
+    if (conn->fault.is_set) {
+        dispatch_fault(conn, now, sink);
+    }
+}
