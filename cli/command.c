@@ -1,0 +1,183 @@
+/* command.c -- the guarded command, ready to be executed. */
+#include "cli/command.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/exit.h"
+
+extern char **environ;
+
+static const char path_default[] = "/usr/local/bin:/usr/bin:/bin";
+
+/* 0, or why this file cannot be executed. */
+static int file_check(const char *path) {
+    struct stat info;
+
+    if (stat(path, &info) != 0) {
+        return errno == EACCES ? EACCES : ENOENT;
+    }
+    return S_ISREG(info.st_mode) && access(path, X_OK) == 0 ? 0 : EACCES;
+}
+
+static char *path_join(const char *folder, size_t folder_length, const char *name) {
+    size_t size = folder_length + strlen(name) + 3;
+    char *path = malloc(size);
+
+    if (path != NULL) {
+        /* An empty entry of PATH means the current folder. */
+        (void)snprintf(path, size, "%.*s/%s", folder_length > 0 ? (int)folder_length : 1,
+                       folder_length > 0 ? folder : ".", name);
+    }
+    return path;
+}
+
+static char *path_checked(char *take_path, int *ret_error) {
+    *ret_error = take_path == NULL ? ENOMEM : file_check(take_path);
+    if (*ret_error != 0) {
+        free(take_path);
+        return NULL;
+    }
+    return take_path;
+}
+
+char *redlock_path_find(const char *name) {
+    const char *folders = getenv("PATH");
+    int error = ENOENT;
+    int worst = ENOENT;
+
+    if (strchr(name, '/') != NULL) {
+        char *path = path_checked(strdup(name), &error);
+
+        errno = error;
+        return path;
+    }
+    for (folders = folders != NULL ? folders : path_default;; folders++) {
+        size_t length = strcspn(folders, ":");
+        char *path = path_checked(path_join(folders, length, name), &error);
+
+        if (path != NULL) {
+            return path;
+        }
+        worst = error != ENOENT ? error : worst; /* a file that may not run explains more */
+        folders += length;
+        if (*folders == '\0') {
+            errno = worst;
+            return NULL;
+        }
+    }
+}
+
+static int path_missing(const redlock_run_options *options, const char *name) {
+    int error = errno;
+
+    redlock_say_error(&options->say, "cannot run '%s': %s; the lock was not asked for", name,
+                      error == ENOENT ? "there is no such command" : strerror(error));
+    if (error == ENOMEM) {
+        return REDLOCK_EXIT_SYSTEM;
+    }
+    return error == ENOENT ? REDLOCK_EXIT_NOT_FOUND : REDLOCK_EXIT_CANNOT_EXEC;
+}
+
+/* What the kernel refuses as a program is given to the shell, as execvp and every shell do. */
+static bool shell_argv_make(redlock_command *command) {
+    size_t count = 0;
+
+    while (command->argv[count] != NULL) {
+        count++;
+    }
+    command->shell_argv = calloc(count + 2, sizeof(command->shell_argv[0]));
+    if (command->shell_argv == NULL) {
+        return false;
+    }
+
+    command->shell_argv[0] = command->shell_words[0];
+    command->shell_argv[1] = command->path;
+    for (size_t i = 1; i < count; i++) {
+        command->shell_argv[i + 1] = command->argv[i];
+    }
+    return true;
+}
+
+static bool script_make(redlock_command *command, const char *script) {
+    command->shell_words[1] = strdup("-c");
+    command->shell_words[2] = strdup(script);
+    command->path = strdup("/bin/sh");
+    command->argv = command->shell_words;
+    return command->shell_words[1] != NULL && command->shell_words[2] != NULL &&
+           command->path != NULL;
+}
+
+int redlock_command_init(redlock_command *command, const redlock_run_options *options) {
+    *command = (redlock_command){.argv = options->command};
+    command->shell_words[0] = strdup("sh");
+    if (command->shell_words[0] == NULL) {
+        return REDLOCK_EXIT_SYSTEM;
+    }
+    if (options->script != NULL) {
+        return script_make(command, options->script) ? 0 : REDLOCK_EXIT_SYSTEM;
+    }
+
+    command->path = redlock_path_find(options->command[0]);
+    if (command->path == NULL) {
+        return path_missing(options, options->command[0]);
+    }
+    return shell_argv_make(command) ? 0 : REDLOCK_EXIT_SYSTEM;
+}
+
+static char *variable_make(const char *key, const char *value) {
+    size_t size = strlen(key) + strlen(value) + 2;
+    char *variable = malloc(size);
+
+    if (variable != NULL) {
+        (void)snprintf(variable, size, "%s=%s", key, value);
+    }
+    return variable;
+}
+
+int redlock_command_env_make(redlock_command *command, const redlock_lock *lock, const char *name) {
+    /* All of REDLOCK_*: one of them is where the servers' password stands. */
+    static const char own[] = "REDLOCK_";
+    char fence[24];
+    size_t count = 0;
+
+    (void)snprintf(fence, sizeof(fence), "%llu", (unsigned long long)redlock_lock_fence(lock));
+    command->env_own[0] = variable_make("REDLOCK_NAME", name);
+    command->env_own[1] = variable_make("REDLOCK_FENCE", fence);
+    command->env_own[2] = variable_make("REDLOCK_TOKEN", redlock_lock_token(lock, NULL));
+    while (environ[count] != NULL) {
+        count++;
+    }
+    command->env = calloc(count + 4, sizeof(command->env[0]));
+    if (command->env == NULL || command->env_own[0] == NULL || command->env_own[1] == NULL ||
+        command->env_own[2] == NULL) {
+        return REDLOCK_EXIT_SYSTEM;
+    }
+
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (strncmp(environ[i], own, sizeof(own) - 1) != 0) {
+            command->env[used++] = environ[i];
+        }
+    }
+    for (size_t i = 0; i < 3; i++) {
+        command->env[used++] = command->env_own[i];
+    }
+    return 0;
+}
+
+void redlock_command_deinit(redlock_command *command) {
+    for (size_t i = 0; i < 3; i++) {
+        free(command->env_own[i]);
+    }
+    for (size_t i = 0; i < 4; i++) {
+        free(command->shell_words[i]);
+    }
+    free(command->env);
+    free(command->shell_argv);
+    free(command->path);
+}

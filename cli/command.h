@@ -1,0 +1,31 @@
+/* command.h -- the guarded command, ready to be executed.
+ *
+ * The search along PATH comes before the wait for the lock, so that a misspelt command is told at
+ * once; and everything that needs memory is done before fork, because after it, in a process that
+ * had threads, only async-signal-safe calls are allowed. */
+#ifndef REDLOCK_CLI_COMMAND_H
+#define REDLOCK_CLI_COMMAND_H
+
+#include <redlock/redlock.h>
+
+#include "cli/options.h"
+
+typedef struct redlock_command {
+    char *path;        /* what is executed */
+    char **argv;       /* for it; the strings are those of the command line */
+    char **shell_argv; /* for /bin/sh, when the file is a script without a #! line */
+    char **env;        /* ours, without REDLOCK_*, with the three below */
+    char *env_own[3];  /* REDLOCK_NAME, REDLOCK_FENCE, REDLOCK_TOKEN */
+    char *shell_words[4];
+} redlock_command;
+
+/* Finds the command.  Returns 0, or an exit code after saying why; to be ended in any case. */
+int redlock_command_init(redlock_command *command, const redlock_run_options *options);
+/* Makes its environment, once the lock is held.  Returns 0 or an exit code. */
+int redlock_command_env_make(redlock_command *command, const redlock_lock *lock, const char *name);
+void redlock_command_deinit(redlock_command *command);
+/* The first executable file of that name along PATH: a string for the caller to free, or NULL with
+ * errno ENOENT, EACCES or ENOMEM. */
+char *redlock_path_find(const char *name);
+
+#endif

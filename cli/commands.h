@@ -1,0 +1,10 @@
+/* commands.h -- the subcommands: each takes argv from its own name on and returns an exit code. */
+#ifndef REDLOCK_CLI_COMMANDS_H
+#define REDLOCK_CLI_COMMANDS_H
+
+int redlock_run_main(int argc, char **argv);
+int redlock_init_main(int argc, char **argv);
+int redlock_local_main(int argc, char **argv);
+int redlock_help_main(int argc, char **argv);
+
+#endif

@@ -1,0 +1,119 @@
+/* help.c -- what --help prints. */
+#include "cli/help.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/exit.h"
+#include "cli/say.h"
+
+static const char help_all[] =
+    "redlock: distributed locks on Redis or Valkey, for the shell\n"
+    "\n"
+    "  redlock run [options] NAME [--] COMMAND...   run a command while holding the lock NAME\n"
+    "  redlock init [options]                       declare new, empty servers ready\n"
+    "  redlock local start|status|urls|stop [N]     private servers on this machine\n"
+    "  redlock help [run|init|local]                more about one of them\n"
+    "  redlock --version\n"
+    "\n"
+    "Which servers: --url URL, repeated for a quorum, or REDLOCK_URL with several URLs separated "
+    "by\n"
+    "commas or spaces.  One server is a plain lock; 3 or 5 independent ones survive the loss of a\n"
+    "minority.  --url local: or local:5 needs nothing else than redis-server on this machine.\n"
+    "\n"
+    "Try it:\n"
+    "  redlock run --url local: hello -- sh -c 'echo my fence is $REDLOCK_FENCE'\n";
+
+static const char help_run[] =
+    "usage: redlock run [options] NAME [--] COMMAND [ARGUMENT...]\n"
+    "       redlock run [options] NAME -c 'STRING FOR SH'\n"
+    "\n"
+    "Waits for the lock NAME, runs the command under it, renews the lock meanwhile, and releases "
+    "it\n"
+    "at the end.  If the lock is about to be lost, the command is stopped before that.\n"
+    "\n"
+    "  --url URL            a server: redis://[user:password@]host[:port], rediss://, "
+    "unix:///path,\n"
+    "                       local: or local:N; repeat it for a quorum (default: REDLOCK_URL)\n"
+    "  -t, --ttl SECONDS    after a crash, others wait this long (default 30; at least 0.1)\n"
+    "  -n, --nonblock       do not wait when somebody else holds the lock\n"
+    "  -w, --wait SECONDS   wait no longer than this, also for servers to come back\n"
+    "  -E, --conflict-exit-code CODE\n"
+    "                       exit code when the lock was not to be had in time (default 75)\n"
+    "  -c, --command STRING run STRING by sh -c; before or after NAME\n"
+    "  --label TEXT         who we are, for others to see (default: host/pid)\n"
+    "  --key-prefix TEXT    goes in front of every key\n"
+    "  -v, --verbose        say what goes well, too\n"
+    "  -q, --quiet          say nothing but usage errors\n"
+    "\n"
+    "Options end at NAME.  A password is safer in REDLOCK_URL than in --url, where others may see "
+    "it.\n"
+    "The command finds REDLOCK_NAME, REDLOCK_FENCE and REDLOCK_TOKEN in its environment, and no "
+    "other\n"
+    "variable whose name begins with REDLOCK_.\n"
+    "\n"
+    "Examples:\n"
+    "  redlock run -n nightly-backup -- /usr/local/bin/backup --all\n"
+    "  redlock run -w 10 -E 0 report -c 'make report && mail-it'\n"
+    "  REDLOCK_URL='redis://a redis://b redis://c' redlock run deploy ./deploy.sh\n"
+    "\n"
+    "Exit codes, besides those of the command:\n";
+
+static const char help_init[] =
+    "usage: redlock init [options]\n"
+    "\n"
+    "A set of three servers or more gives no vote for a while after a server is new or restarted,\n"
+    "because it may have forgotten a lock.  This command declares new, empty servers ready at "
+    "once.\n"
+    "It refuses a server whose peers have been in use before.\n"
+    "\n"
+    "  --url URL            a server; repeat it for all of the set (default: REDLOCK_URL)\n"
+    "  --key-prefix TEXT    the prefix that the locks will be used with\n"
+    "  --force              also when they have been in use: only while nobody holds a lock\n"
+    "  -q, --quiet          say nothing but usage errors\n"
+    "\n"
+    "Example:\n"
+    "  redlock init --url redis://a --url redis://b --url redis://c\n";
+
+static const char help_local[] =
+    "usage: redlock local start|status|urls|stop [N]\n"
+    "\n"
+    "Private servers of this user on this machine, on unix sockets: for trying out, for tests, and "
+    "for\n"
+    "locks that need to reach no other machine.  N is how many make the set: odd, 1 (default) to "
+    "15.\n"
+    "'redlock run --url local:N' starts them by itself; they go on running until they are "
+    "stopped.\n"
+    "\n"
+    "  start   start what is not running, with the data it had\n"
+    "  status  each server: its process, its URL and since when; exit code 0 when all are up\n"
+    "          (without N: every set that there is)\n"
+    "  urls    their URLs in one line, for REDLOCK_URL\n"
+    "  stop    stop them; their data stays (without N: every set)\n"
+    "\n"
+    "They live in $XDG_RUNTIME_DIR/redlock, or else in /tmp/redlock-UID.\n"
+    "\n"
+    "Examples:\n"
+    "  redlock run --url local: hello echo it works\n"
+    "  REDLOCK_URL=$(redlock local urls 5) redlock run hello echo by a quorum\n";
+
+int redlock_help_print(const char *topic) {
+    if (strcmp(topic, "run") == 0) {
+        (void)fputs(help_run, stdout);
+        redlock_exit_print();
+    } else if (strcmp(topic, "init") == 0) {
+        (void)fputs(help_init, stdout);
+    } else if (strcmp(topic, "local") == 0) {
+        (void)fputs(help_local, stdout);
+    } else if (topic[0] == '\0') {
+        (void)fputs(help_all, stdout);
+    } else {
+        return redlock_say_usage("", "there is no help about '%s'", topic);
+    }
+    return REDLOCK_EXIT_OK;
+}
+
+int redlock_help_main(int argc, char **argv) {
+    return redlock_help_print(argc > 1 ? argv[1] : "");
+}

@@ -1,0 +1,76 @@
+/* main.c -- the redlock command: finds the subcommand and runs it. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <redlock/redlock.h>
+
+#include "cli/commands.h"
+#include "cli/exit.h"
+#include "cli/help.h"
+#include "cli/say.h"
+
+typedef struct subcommand {
+    const char *word;
+    int (*main)(int argc, char **argv);
+} subcommand;
+
+static const subcommand subcommands[] = {
+    {"run", redlock_run_main},
+    {"init", redlock_init_main},
+    {"local", redlock_local_main},
+    {"help", redlock_help_main},
+};
+
+/* A descriptor of ours with the number of a closed standard one would be written to by mistake. */
+static void standard_fds_open(void) {
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR);
+    } while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO) {
+        (void)close(fd);
+    }
+}
+
+static int version_print(void) {
+    (void)printf("redlock %s\n", REDLOCK_VERSION);
+    if (strcmp(redlock_version(), REDLOCK_VERSION) != 0) {
+        (void)printf("libredlock %s\n", redlock_version());
+    }
+    return REDLOCK_EXIT_OK;
+}
+
+static int dispatch(int argc, char **argv) {
+    if (argc < 2) {
+        return redlock_say_usage("", "a subcommand is missing: run, init, local or help");
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
+        return version_print();
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        return redlock_help_print("");
+    }
+
+    for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
+        if (strcmp(argv[1], subcommands[i].word) == 0) {
+            return subcommands[i].main(argc - 1, argv + 1);
+        }
+    }
+    return redlock_say_usage("", "'%s' is no subcommand; there are run, init, local and help",
+                             argv[1]);
+}
+
+int main(int argc, char **argv) {
+    standard_fds_open();
+    int code = dispatch(argc, argv);
+
+    /* Output that could not be written is a failure, even of --help. */
+    if (fflush(stdout) != 0 && code == REDLOCK_EXIT_OK) {
+        code = REDLOCK_EXIT_SYSTEM;
+    }
+    return code;
+}

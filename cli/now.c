@@ -1,0 +1,15 @@
+/* now.c -- the clock for lengths of time. */
+#include "cli/now.h"
+
+#include <time.h>
+
+int64_t redlock_now_ms(void) {
+    struct timespec now;
+
+#ifdef CLOCK_BOOTTIME
+    (void)clock_gettime(CLOCK_BOOTTIME, &now);
+#else
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+#endif
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}

@@ -1,0 +1,115 @@
+/* urls.c -- which servers to ask. */
+#include "cli/urls.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/exit.h"
+
+static const char local_scheme[] = "local:";
+static const char separators[] = ", \t\r\n";
+
+static bool is_local(const char *text) {
+    return strncmp(text, local_scheme, sizeof(local_scheme) - 1) == 0;
+}
+
+int redlock_urls_local_size(const char *text) {
+    size_t length = strlen(text);
+    int size = 0;
+
+    if (length == 0) {
+        return 1;
+    }
+    if (length > 2) {
+        return 0;
+    }
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] < '0' || text[i] > '9') {
+            return 0;
+        }
+        size = size * 10 + (text[i] - '0');
+    }
+    return size % 2 == 1 && size <= REDLOCK_NODES_MAX ? size : 0;
+}
+
+static int local_add(redlock_urls *urls, const char *text, const char *topic) {
+    if (urls->count > 0 || urls->local_size != 0) {
+        return redlock_say_usage(topic, "local: stands alone, with no other URL beside it");
+    }
+
+    urls->local_size = redlock_urls_local_size(text + sizeof(local_scheme) - 1);
+    if (urls->local_size == 0) {
+        return redlock_say_usage(topic,
+                                 "local:N starts N private servers; N is odd and from 1 to %d",
+                                 REDLOCK_NODES_MAX);
+    }
+    return 0;
+}
+
+int redlock_urls_add(redlock_urls *urls, const char *text, const char *topic) {
+    if (is_local(text)) {
+        return local_add(urls, text, topic);
+    }
+    if (urls->local_size != 0) {
+        return redlock_say_usage(topic, "local: stands alone, with no other URL beside it");
+    }
+    if (urls->count == REDLOCK_NODES_MAX) {
+        return redlock_say_usage(topic, "there are more than %d URLs", REDLOCK_NODES_MAX);
+    }
+
+    char *copy = strdup(text);
+    if (copy == NULL) {
+        return REDLOCK_EXIT_SYSTEM;
+    }
+    urls->url[urls->count++] = copy;
+    return 0;
+}
+
+void redlock_urls_blank(char *text) {
+    char *start = strstr(text, "://");
+    char *end = strrchr(text, '@');
+
+    if (end == NULL) {
+        return;
+    }
+    start = start != NULL && start < end ? start + 3 : text;
+    memset(start, 'x', (size_t)(end - start));
+}
+
+static int list_add(redlock_urls *urls, const char *list, const char *topic) {
+    int code = 0;
+
+    while (code == 0 && *(list += strspn(list, separators)) != '\0') {
+        size_t length = strcspn(list, separators);
+        char *one = strndup(list, length);
+
+        if (one == NULL) {
+            return REDLOCK_EXIT_SYSTEM;
+        }
+        code = redlock_urls_add(urls, one, topic);
+        free(one);
+        list += length;
+    }
+    return code;
+}
+
+int redlock_urls_complete(redlock_urls *urls, const char *topic) {
+    const char *list = getenv("REDLOCK_URL");
+    int code = 0;
+
+    if (urls->count == 0 && urls->local_size == 0 && list != NULL) {
+        code = list_add(urls, list, topic);
+    }
+    if (code == 0 && urls->count == 0 && urls->local_size == 0) {
+        code = redlock_say_usage(topic, "no server given: use --url redis://HOST:6379 or set "
+                                        "REDLOCK_URL; to try it out, --url local:");
+    }
+    return code;
+}
+
+void redlock_urls_deinit(redlock_urls *urls) {
+    for (size_t i = 0; i < urls->count; i++) {
+        free(urls->url[i]);
+    }
+    urls->count = 0;
+}
