@@ -1,0 +1,64 @@
+# redlock_flags: what everything of ours is compiled and linked with, and nothing that a user of the
+# library inherits.  Warnings first, then sanitizers or hardening: the two don't mix, because the
+# fortified functions of libc hide overflows from the sanitizers.
+
+include(CheckCCompilerFlag)
+include(CheckLinkerFlag OPTIONAL RESULT_VARIABLE has_check_linker_flag) # CMake 3.18 has it
+
+add_library(redlock_flags INTERFACE)
+
+target_compile_options(redlock_flags INTERFACE
+    -Wall -Wextra -Wpedantic -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes
+    -Wold-style-definition -Wswitch-enum -Wformat=2 -Wvla -Wcast-qual -Wcast-align -Wwrite-strings
+    -Wundef -Wpointer-arith -Wimplicit-fallthrough -Wdouble-promotion)
+if(REDLOCK_WERROR)
+    target_compile_options(redlock_flags INTERFACE -Werror)
+endif()
+
+# Adds each compiler flag that this compiler knows.
+function(redlock_add_flags)
+    foreach(flag ${ARGN})
+        string(MAKE_C_IDENTIFIER "HAS${flag}" known)
+        check_c_compiler_flag(${flag} ${known})
+        if(${known})
+            target_compile_options(redlock_flags INTERFACE ${flag})
+        endif()
+    endforeach()
+endfunction()
+
+# Adds each linker flag that this linker knows.
+function(redlock_add_link_flags)
+    foreach(flag ${ARGN})
+        string(MAKE_C_IDENTIFIER "HAS_LINK${flag}" known)
+        check_linker_flag(C "LINKER:${flag}" ${known})
+        if(${known})
+            target_link_options(redlock_flags INTERFACE "LINKER:${flag}")
+        endif()
+    endforeach()
+endfunction()
+
+redlock_add_flags(-Wduplicated-cond -Wduplicated-branches -Wjump-misses-init
+                  -Wcomma -Wunreachable-code-break)
+
+if(REDLOCK_SANITIZE)
+    target_compile_options(redlock_flags INTERFACE
+        -fsanitize=${REDLOCK_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+    target_link_options(redlock_flags INTERFACE -fsanitize=${REDLOCK_SANITIZE})
+elseif(REDLOCK_HARDENING)
+    # After the compiler hardening guide of the OpenSSF.
+    redlock_add_flags(-fstack-protector-strong -fstack-clash-protection -fstrict-flex-arrays=3
+                      -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks
+                      -fno-strict-overflow)
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|i.86")
+        redlock_add_flags(-fcf-protection=full)
+    elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+        redlock_add_flags(-mbranch-protection=standard)
+    endif()
+    # _FORTIFY_SOURCE needs optimisation; a distribution's own setting is replaced, not doubled.
+    target_compile_options(redlock_flags INTERFACE
+        $<$<NOT:$<CONFIG:Debug>>:-U_FORTIFY_SOURCE>
+        $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=3>)
+    if(has_check_linker_flag)
+        redlock_add_link_flags(-z,relro -z,now -z,noexecstack -z,separate-code --as-needed)
+    endif()
+endif()

@@ -1,0 +1,186 @@
+"""support.py -- what the tests of the command share: servers of their own, and results as TAP.
+
+Everything lives in a temporary folder with a short path, because a socket's path has to fit into 107
+bytes, and every process that is started here is ended here, by its number.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+REDLOCK = os.path.join(os.environ.get("REDLOCK_BIN_DIR", "build/release"), "redlock")
+SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
+# Sanitizers and busy machines are slow: what has to happen is waited for so long, and no longer.
+PATIENCE = 20.0
+
+
+class Failed(Exception):
+    """What a test expected is not so."""
+
+
+def expect(is_so, text):
+    if not is_so:
+        raise Failed(text)
+
+
+def expect_equal(got, wanted, what=""):
+    expect(got == wanted, f"{what}: got {got!r}, wanted {wanted!r}")
+
+
+def await_true(question, what):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if question():
+            return
+        time.sleep(0.005)
+    raise Failed(f"waited in vain: {what}")
+
+
+def is_running(pid):
+    """A zombie whose parent does not care has ended all the same."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+class Server:
+    """A redis-server on a unix socket."""
+
+    def __init__(self, folder, name, *options):
+        self.path = os.path.join(folder, name + ".sock")
+        self.url = "unix://" + self.path
+        self.process = subprocess.Popen(
+            [SERVER, "--port", "0", "--unixsocket", self.path, "--save", "", "--daemonize", "no",
+             "--dir", folder, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        await_true(lambda: self.answers(), f"server {name} comes up")
+
+    def answers(self):
+        try:
+            return self.ask("PING") is not None
+        except OSError:
+            return False
+
+    def ask(self, *words):
+        """One command; the answer's first line, or the string that it announces."""
+        with socket.socket(socket.AF_UNIX) as link:
+            link.settimeout(PATIENCE)
+            link.connect(self.path)
+            link.sendall(b"*%d\r\n" % len(words) +
+                         b"".join(b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words))
+            with link.makefile("rb") as answer:
+                line = answer.readline().decode().strip()
+                if line.startswith("$") and line != "$-1":
+                    return answer.read(int(line[1:])).decode()
+                return None if line == "$-1" else line
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def end(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+class World:
+    """A temporary folder with the servers of one test program, and its results."""
+
+    def __init__(self):
+        self.folder = tempfile.mkdtemp(prefix="rl.", dir="/tmp")
+        self.servers = []
+        self.started = []
+        self.count = 0
+        self.failures = 0
+        self.env = {key: value for key, value in os.environ.items()
+                    if not key.startswith("REDLOCK_") and key != "XDG_RUNTIME_DIR"}
+
+    def server(self, name, *options):
+        server = Server(self.folder, name, *options)
+        self.servers.append(server)
+        return server
+
+    def start(self, *words, url=None, env=(), **how):
+        """Starts redlock in the background."""
+        full = dict(self.env, **dict(env))
+        if url is not None:
+            full["REDLOCK_URL"] = url
+        how = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+               "text": True, **how}
+        process = subprocess.Popen([REDLOCK, *words], env=full, **how)
+        self.started.append(process)
+        return process
+
+    def run(self, *words, **how):
+        """Runs redlock to its end: exit code, output, errors."""
+        process = self.start(*words, **how)
+        try:
+            out, err = process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired as problem:
+            process.kill()
+            raise Failed(f"redlock {' '.join(words)} does not end") from problem
+        return process.returncode, out, err
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def read(self, name):
+        try:
+            with open(self.path(name), encoding="utf-8") as file:
+                return file.read()
+        except FileNotFoundError:
+            return ""
+
+    def await_file(self, name):
+        """Waits for a whole line in the file and returns it."""
+        await_true(lambda: self.read(name).endswith("\n"), f"{name} is written")
+        return self.read(name).strip()
+
+    def test(self, name, body):
+        self.count += 1
+        try:
+            body(self)
+            print(f"ok {self.count} - {name}", flush=True)
+        except Failed as problem:
+            self.failures += 1
+            print(f"not ok {self.count} - {name}", flush=True)
+            for line in str(problem).splitlines():
+                print(f"# {line}", flush=True)
+
+    def end(self):
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe:
+                    pipe.close()
+        for server in self.servers:
+            try:
+                server.signal(signal.SIGCONT)
+            except ProcessLookupError:
+                pass
+            server.end()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def main(tests, prepare=lambda world: None, finish=lambda world: None):
+    """Runs the functions; the first line of each one's doc string is its name."""
+    print(f"1..{len(tests)}", flush=True)
+    world = World()
+    # Told to stop, for taking too long: the processes are ended all the same.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(1))
+    try:
+        prepare(world)
+        for body in tests:
+            world.test(body.__doc__.strip().splitlines()[0].rstrip("."), body)
+    finally:
+        finish(world)
+        world.end()
+    sys.exit(1 if world.failures else 0)

@@ -1,0 +1,298 @@
+/* hello_test.c -- the greeting of a server, played by hand: what is asked, what replies mean. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "script/script.h"
+#include "wire/hello.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define RUN_ID "0123456789abcdef0123456789abcdef01234567"
+#define SERVER "redis_version:7.0.15\r\nredis_mode:standalone\r\nrun_id:" RUN_ID "\r\n"
+#define MASTER "# Replication\r\nrole:master\r\n"
+#define MEMORY "maxmemory:0\r\nmaxmemory_policy:noeviction\r\n"
+
+/* What the server says to each question; NULL: what a healthy one says.  Texts that begin with one
+ * of + - : * are replies as they are, others are sent as bulks. */
+typedef struct reply_set {
+    const char *auth, *select, *server, *replication, *memory, *time, *name, *load;
+} reply_set;
+
+static void reply_take(redlock_hello *hello, const char *text, bool is_last) {
+    static uint8_t data[8192];
+    redlock_resp_writer writer = {.at = data, .size = sizeof data, .len = 0};
+    redlock_resp_reader reader;
+    size_t used = 0;
+
+    if (strchr("+-:*$", text[0]) != NULL && text[0] != '\0') {
+        writer.len = strlen(text);
+        memcpy(data, text, writer.len);
+    } else {
+        redlock_resp_write_bulk(&writer, redlock_bytes_of(text));
+    }
+    redlock_resp_reader_init(&reader);
+    assert_int_equal(redlock_resp_read(&reader, data, writer.len, &used), REDLOCK_RESP_DONE);
+    assert_int_equal(redlock_hello_take(hello, &reader, data), is_last);
+}
+
+static const char *said(const char *text, const char *healthy) {
+    return text != NULL ? text : healthy;
+}
+
+static void greet(redlock_hello *hello, const char *url_text, const reply_set *replies) {
+    static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
+    redlock_url url;
+    redlock_url_error error;
+
+    assert_int_equal(redlock_url_parse(redlock_bytes_of(url_text), &url, &error), REDLOCK_OK);
+    (void)redlock_hello_start(hello, &url, redlock_bytes_of("me"), out, sizeof out);
+    if (url.password[0] != '\0') {
+        reply_take(hello, said(replies->auth, "+OK\r\n"), false);
+    }
+    if (url.db != 0) {
+        reply_take(hello, said(replies->select, "+OK\r\n"), false);
+    }
+    reply_take(hello, said(replies->server, SERVER), false);
+    reply_take(hello, said(replies->replication, MASTER), false);
+    reply_take(hello, said(replies->memory, MEMORY), false);
+    reply_take(hello, said(replies->time, "*2\r\n$10\r\n1700000000\r\n$6\r\n123456\r\n"), false);
+    reply_take(hello, said(replies->name, "+OK\r\n"), false);
+    for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
+        reply_take(hello, said(replies->load, redlock_script_of((redlock_command_kind)kind)->sha1),
+                   kind == REDLOCK_COMMAND_DECLARE);
+    }
+}
+
+static void healthy_server_is_learned(void **state) {
+    redlock_hello hello;
+
+    (void)state;
+    greet(&hello, "redis://u:p@a/3", &(reply_set){.auth = NULL});
+    assert_int_equal(hello.status, REDLOCK_OK);
+    assert_string_equal(hello.words, "");
+    assert_int_equal(hello.run_id_len, REDLOCK_RUN_ID_BYTES);
+    assert_memory_equal(hello.run_id, RUN_ID, REDLOCK_RUN_ID_BYTES);
+    assert_int_equal(hello.time_ms, UINT64_C(1700000000123));
+    assert_string_equal(hello.version, "7.0.15");
+    assert_false(hello.is_valkey);
+}
+
+static void valkey_is_told_by_its_own_version(void **state) {
+    redlock_hello hello;
+
+    (void)state;
+    greet(&hello, "a",
+          &(reply_set){.server = "redis_version:7.2.4\r\nvalkey_version:8.0.1\r\nserver_mode:"
+                                 "standalone\r\nrun_id:" RUN_ID "\r\n"});
+    assert_int_equal(hello.status, REDLOCK_OK);
+    assert_true(hello.is_valkey);
+    assert_string_equal(hello.version, "8.0.1");
+}
+
+static const struct {
+    const char *url;
+    reply_set replies;
+    redlock_status status;
+    const char *words;
+} reasons[] = {
+    {"redis://:p@a",
+     {.auth = "-WRONGPASS no\r\n", .server = "-NOAUTH first\r\n", .name = "-NOAUTH x\r\n"},
+     REDLOCK_AUTH,
+     "WRONGPASS no"},
+    {"a",
+     {.server = "-NOAUTH log in\r\n", .time = "-NOAUTH again\r\n"},
+     REDLOCK_AUTH_REQUIRED,
+     "NOAUTH log in"},
+    {"a", {.server = "-DENIED protected\r\n"}, REDLOCK_REFUSED, "DENIED protected"},
+    {"a",
+     {.server = "-LOADING soon\r\n", .time = "-NOAUTH log in\r\n"},
+     REDLOCK_AUTH_REQUIRED,
+     "NOAUTH log in"}, /* a refused login is the cause */
+    {"redis://a/9",
+     {.select = "-ERR DB index is out of range\r\n", .replication = "role:slave\r\n"},
+     REDLOCK_REFUSED,
+     "ERR DB index is out of range"},
+    {"a", {.server = "-NOPERM no info\r\n"}, REDLOCK_NO_PERMISSION, "NOPERM no info"},
+    {"a", {.server = "# Server\r\nversion:1\r\n"}, REDLOCK_PROTOCOL, "not Redis or Valkey"},
+    {"a", {.server = ""}, REDLOCK_PROTOCOL, "not Redis or Valkey"},
+    {"a", {.server = "+PONG\r\n"}, REDLOCK_PROTOCOL, "not Redis or Valkey"},
+    {"a",
+     {.server = "redis_version:7.0.0\r\nredis_mode:sentinel\r\n"},
+     REDLOCK_UNSUPPORTED,
+     "this is a Sentinel, which keeps no locks; give the URL of the master itself"},
+    {"a",
+     {.server = "redis_version:7.0.0\r\nredis_mode:cluster\r\n"},
+     REDLOCK_UNSUPPORTED,
+     "the server is in cluster mode; give URLs of servers that stand alone"},
+    {"a",
+     {.server = "valkey_version:8.0.0\r\nserver_mode:cluster\r\n"},
+     REDLOCK_UNSUPPORTED,
+     "the server is in cluster mode; give URLs of servers that stand alone"},
+    {"a",
+     {.replication = "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6380\r\n",
+      .memory = "maxmemory_policy:allkeys-lru\r\n"},
+     REDLOCK_REPLICA,
+     "replica of 10.0.0.1:6380"},
+    {"a",
+     {.memory = "maxmemory_policy:volatile-lru\r\n"},
+     REDLOCK_EVICTS,
+     "maxmemory-policy is volatile-lru"},
+    {"a", {.memory = "maxmemory:0\r\n"}, REDLOCK_OK, ""},
+    {"a", {.time = "+now\r\n"}, REDLOCK_PROTOCOL, "a reply to TIME that is no time"},
+    {"a",
+     {.time = "*2\r\n$1\r\n1\r\n$7\r\n1000000\r\n"},
+     REDLOCK_PROTOCOL,
+     "a reply to TIME that is no time"},
+    {"a", {.time = "*2\r\n:1\r\n:2\r\n"}, REDLOCK_PROTOCOL, "a reply to TIME that is no time"},
+    {"a", {.name = "-ERR unknown command\r\n"}, REDLOCK_OK, ""},
+    {"a", {.name = "-NOPERM not you\r\n"}, REDLOCK_OK, ""},
+    {"a", {.load = "-NOPERM no scripts\r\n"}, REDLOCK_NO_PERMISSION, "NOPERM no scripts"},
+    {"a",
+     {.load = "0000000000000000000000000000000000000000"},
+     REDLOCK_PROTOCOL,
+     "a reply to SCRIPT LOAD that is not the script's SHA1"},
+    {"redis://:p@a",
+     {.auth = ":1\r\n"},
+     REDLOCK_PROTOCOL,
+     "a reply that is not OK where it must be"},
+};
+
+static void first_reason_against_a_server_is_kept(void **state) {
+    (void)state;
+    for (size_t i = 0; i < COUNT(reasons); i++) {
+        redlock_hello hello;
+
+        greet(&hello, reasons[i].url, &reasons[i].replies);
+        assert_string_equal(hello.words, reasons[i].words);
+        assert_int_equal(hello.status, reasons[i].status);
+    }
+}
+
+static void run_id_that_no_script_takes_is_left_out(void **state) {
+    static const char *const rows[] = {
+        "redis_version:7.0.0\r\n",
+        "redis_version:7.0.0\r\nrun_id:\r\n",
+        "redis_version:7.0.0\r\nrun_id:abc def\r\n",
+        "redis_version:7.0.0\r\nrun_id:" RUN_ID "0\r\n",
+        "redis_version:7.0.0\r\nmy_run_id:" RUN_ID "\r\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        redlock_hello hello;
+
+        greet(&hello, "a", &(reply_set){.server = rows[i]});
+        assert_int_equal(hello.status, REDLOCK_OK);
+        assert_int_equal(hello.run_id_len, 0);
+    }
+}
+
+static void words_are_cut_and_safe_to_print(void **state) {
+    redlock_hello hello;
+    char reply[400];
+
+    (void)state;
+    memset(reply, 'x', sizeof reply);
+    memcpy(reply, "-ERR \x1b[2J", 9);
+    memcpy(reply + 300, "\r\n", 3);
+    greet(&hello, "a", &(reply_set){.server = reply});
+    assert_int_equal(strlen(hello.words), REDLOCK_HELLO_WORDS_BYTES - 1);
+    assert_int_equal(strncmp(hello.words, "ERR ?[2Jxx", 10), 0);
+}
+
+/* Cuts what is sent into commands, each as its words joined by spaces, scripts left out. */
+static void sent_describe(const uint8_t *data, size_t len, char *text, size_t size) {
+    size_t at = 0;
+
+    text[0] = '\0';
+    while (len > 0) {
+        redlock_resp_reader reader;
+        size_t used = 0;
+
+        redlock_resp_reader_init(&reader);
+        assert_int_equal(redlock_resp_read(&reader, data, len, &used), REDLOCK_RESP_DONE);
+        for (uint32_t i = 1; i < reader.value_count; i++) {
+            redlock_bytes word = redlock_resp_text(&reader.values[i], data);
+
+            if (word.len < 100) {
+                at += (size_t)snprintf(text + at, size - at, "%.*s ", (int)word.len,
+                                       (const char *)word.at);
+            }
+        }
+        at += (size_t)snprintf(text + at, size - at, "/ ");
+        data += used;
+        len -= used;
+    }
+}
+
+static void questions_depend_on_the_url(void **state) {
+    static const struct {
+        const char *url, *label, *sent;
+    } rows[] = {
+        {"a", "", "INFO server / INFO replication / INFO memory / TIME / "},
+        {"redis://:p@a/2", "me",
+         "AUTH p / SELECT 2 / INFO server / INFO replication / INFO memory / TIME / CLIENT SETNAME "
+         "me / "},
+        {"redis://u:p@a", "me",
+         "AUTH u p / INFO server / INFO replication / INFO memory / TIME / CLIENT SETNAME me / "},
+    };
+    static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        redlock_hello hello;
+        redlock_url url;
+        redlock_url_error error;
+        char text[512];
+
+        assert_int_equal(redlock_url_parse(redlock_bytes_of(rows[i].url), &url, &error),
+                         REDLOCK_OK);
+        size_t len =
+            redlock_hello_start(&hello, &url, redlock_bytes_of(rows[i].label), out, sizeof out);
+        size_t asked = strlen(rows[i].sent);
+
+        sent_describe(out, len, text, sizeof text);
+        assert_int_equal(strncmp(text, rows[i].sent, asked), 0);
+        assert_string_equal(text + asked,
+                            "SCRIPT LOAD / SCRIPT LOAD / SCRIPT LOAD / SCRIPT LOAD / SCRIPT LOAD / "
+                            "SCRIPT LOAD / SCRIPT LOAD / SCRIPT LOAD / ");
+    }
+}
+
+static void longest_greeting_fits(void **state) {
+    static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
+    redlock_url url = {.scheme = REDLOCK_URL_TCP, .db = REDLOCK_URL_DB_MAX};
+    uint8_t label[64];
+    redlock_hello hello;
+
+    (void)state;
+    memset(label, 'l', sizeof label);
+    memset(url.user, 'u', sizeof url.user - 1);
+    memset(url.password, 'p', sizeof url.password - 1);
+    size_t len = redlock_hello_start(
+        &hello, &url, (redlock_bytes){.at = label, .len = sizeof label}, out, sizeof out);
+
+    assert_in_range(len, 1, sizeof out);
+    assert_true(hello.asked <= sizeof hello.questions);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(healthy_server_is_learned),
+        cmocka_unit_test(valkey_is_told_by_its_own_version),
+        cmocka_unit_test(first_reason_against_a_server_is_kept),
+        cmocka_unit_test(run_id_that_no_script_takes_is_left_out),
+        cmocka_unit_test(words_are_cut_and_safe_to_print),
+        cmocka_unit_test(questions_depend_on_the_url),
+        cmocka_unit_test(longest_greeting_fits),
+    };
+
+    return cmocka_run_group_tests_name("hello", tests, NULL, NULL);
+}
