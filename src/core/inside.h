@@ -245,7 +245,7 @@ typedef struct redlock_tally {
 
 redlock_tally redlock_tally_of(const redlock_core *core, const redlock_slot *slot);
 /* Why a round in which nothing can reach a quorum any more has failed; `no` is the status that a
- * definite no stands for.  Open votes count as silent. */
+ * definite no stands for.  Open votes get the benefit of the doubt. */
 redlock_status redlock_tally_cause(const redlock_core *core, const redlock_tally *tally, redlock_status no);
 
 #endif

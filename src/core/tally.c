@@ -37,10 +37,13 @@ redlock_tally redlock_tally_of(const redlock_core *core, const redlock_slot *slo
 
 redlock_status redlock_tally_cause(const redlock_core *core, const redlock_tally *tally, redlock_status no) {
     REDLOCK_ASSERT(tally->yes + tally->no + tally->failed + tally->open + tally->healed <= core->config.node_count);
-    if (tally->no > 0 && tally->yes + tally->no >= core->quorum) {
+    /* What is open was not waited for, because it could not change the outcome; it may well have said
+     * the same. */
+    uint32_t reached = tally->yes + tally->no + tally->open;
+    if (tally->no > 0 && reached >= core->quorum) {
         return no;
     }
-    if (tally->not_ready > 0 && tally->yes + tally->no + tally->not_ready >= core->quorum) {
+    if (tally->not_ready > 0 && reached + tally->not_ready >= core->quorum) {
         return REDLOCK_NOT_READY;
     }
     return status_is_telling(tally->common) ? tally->common : REDLOCK_NO_QUORUM;
