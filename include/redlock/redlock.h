@@ -15,7 +15,7 @@
  *   blocking   every wait is bounded, by what the comment says.
  *   errors     0 is REDLOCK_OK, negatives are enum redlock_status (status.h has a sentence each).
  *   fork       in a forked child every handle of the parent is dead: calls answer REDLOCK_FORKED,
- *              nothing is renewed or released.  Destroying it there frees the child's memory only. */
+ *              nothing is renewed or released.  Destroying it there frees the child's memory. */
 #ifndef REDLOCK_H
 #define REDLOCK_H
 
@@ -32,7 +32,8 @@
 #endif
 #endif
 
-/* An options or report struct, zeroed but for its size:  redlock_acquire_options o = REDLOCK_INIT(redlock_acquire_options);
+/* An options or report struct, zeroed but for its size:
+ *     redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
  * Bindings: zero the struct, set struct_size. */
 #ifdef __cplusplus
 template <class T> inline T redlock_sized() {
@@ -51,7 +52,7 @@ extern "C" {
 #define REDLOCK_FOREVER INT64_MAX /* as wait_ms */
 #define REDLOCK_NO_RENEW (-1)     /* as renew_ms */
 
-typedef struct redlock_client redlock_client; /* nodes, connections, one keeper thread when needed */
+typedef struct redlock_client redlock_client; /* nodes, connections, a keeper thread if needed */
 typedef struct redlock_lock redlock_lock;     /* one lease: held, lost, or ended by release */
 typedef struct redlock_wait redlock_wait;     /* lets another thread cancel a wait */
 
@@ -61,7 +62,8 @@ typedef struct redlock_node_report {
     int32_t status;       /* enum redlock_status of this node alone; OK: it counts for us */
     int32_t sys_errno;    /* behind REDLOCK_IO, else 0 */
     int64_t latency_us;   /* of its last answer; 0: it did not answer */
-    int64_t left_ms;      /* HELD: what the holder has left there; NOT_READY: the silence left; 0: unknown */
+    /* HELD: what the holder has left there; NOT_READY: the silence left; 0: unknown */
+    int64_t left_ms;
     char where[96];       /* the node's URL without user and password; may be cut */
     char words[112];      /* the server's own words, or the holder's label; may be cut or empty */
 } redlock_node_report;
@@ -77,7 +79,7 @@ typedef struct redlock_report {
     redlock_node_report node[REDLOCK_NODES_MAX]; /* in the order of the URLs */
 } redlock_report;
 
-/* --- client ------------------------------------------------------------------------------------ */
+/* --- client ---------------------------------------------------------------------------------- */
 
 typedef enum redlock_event_kind {
     REDLOCK_EVENT_ACQUIRED = 1,
@@ -106,28 +108,32 @@ typedef void redlock_event_fn(const redlock_event *event, void *user);
 typedef struct redlock_client_options {
     uint32_t struct_size;
     uint32_t flags;               /* REDLOCK_CLIENT_* */
-    int64_t ttl_max_ms;           /* 60,000; at most 24 h.  All clients of the same nodes agree on it: the restart guard waits for it */
+    /* 60,000; at most 24 h. All clients of the same nodes agree on it: the restart guard waits
+     * for it */
+    int64_t ttl_max_ms;
     int64_t connect_timeout_ms;   /* 1,000: resolve, connect, log in */
     int64_t release_timeout_ms;   /* 5,000 */
     int64_t drift_ppm;            /* 10,000 (1 %): rate error between any two clocks */
     int64_t drift_floor_us;       /* 2,000 */
-    int64_t inflight_max;         /* 1,024 unanswered commands per node; callers beyond wait in order */
+    /* 1,024 unanswered commands per node; callers beyond wait in order */
+    int64_t inflight_max;
     const char *key_prefix;       /* none; goes in front of every key, at most 128 bytes */
-    const char *label;            /* host/pid; who we are, for status output: printable, no space, at most 64 bytes */
+    /* host/pid; who we are, for status output: printable, no space, at most 64 bytes */
+    const char *label;
     redlock_event_fn *on_event;   /* none */
     void *user;                   /* for on_event */
 } redlock_client_options;
 
-#define REDLOCK_CLIENT_GUARD_ON 1u      /* restart guard also below three nodes */
-#define REDLOCK_CLIENT_GUARD_OFF 2u     /* no restart guard: a node that restarts empty may break P1 */
-#define REDLOCK_CLIENT_EVEN_NODES 4u    /* accept an even number of nodes */
-#define REDLOCK_CLIENT_EVENT_QUEUE 8u   /* keep events for redlock_client_next_event */
+#define REDLOCK_CLIENT_GUARD_ON 1u    /* restart guard also below three nodes */
+#define REDLOCK_CLIENT_GUARD_OFF 2u   /* none: a node that restarts empty may break P1 */
+#define REDLOCK_CLIENT_EVEN_NODES 4u  /* accept an even number of nodes */
+#define REDLOCK_CLIENT_EVENT_QUEUE 8u /* keep events for redlock_client_next_event */
 
 /* Makes a client for the nodes at `urls` (redis://, unix://; see docs/protocol.md), 1 to 15 of
  * them, odd.  Connects lazily, so it does not block.  `options` may be NULL.  `report` (may be
  * NULL) gets the sentence when a URL or an option is wrong.
- * Returns OK, BAD_URL, UNSUPPORTED (scheme), EVEN_NODES, SAME_NODE, INVALID, NOMEM, IO (no descriptor or
- * thread to be had). */
+ * Returns OK, BAD_URL, UNSUPPORTED (scheme), EVEN_NODES, SAME_NODE, INVALID, NOMEM, IO (no
+ * descriptor or thread to be had). */
 REDLOCK_API int redlock_client_create(const char *const *urls, size_t count, const redlock_client_options *options,
                                       redlock_client **ret_client, redlock_report *report);
 /* Ends it: locks still held are not released, they run out at their ttl (release them first).
@@ -138,8 +144,8 @@ REDLOCK_API void redlock_client_destroy(redlock_client *client);
 /* A descriptor that polls readable while redlock_client_next_event has something; owned by the
  * client, never to be read.  -1 without REDLOCK_CLIENT_EVENT_QUEUE. */
 REDLOCK_API int redlock_client_event_fd(const redlock_client *client);
-/* Takes the oldest event: 1 and *ret_event, or 0.  The queue keeps 1,024 events; when it is full the
- * oldest RENEWED goes first, LOST never goes.  Any thread, never blocks. */
+/* Takes the oldest event: 1 and *ret_event, or 0.  The queue keeps 1,024 events; when it is full
+ * the oldest RENEWED goes first, LOST goes last.  Any thread, never blocks. */
 REDLOCK_API int redlock_client_next_event(redlock_client *client, redlock_event *ret_event);
 
 /* Declares new, empty nodes ready (`redlock init`): without it a set of three or more votes only
@@ -148,7 +154,7 @@ REDLOCK_API int redlock_client_next_event(redlock_client *client, redlock_event 
  * Returns OK, NOT_READY (some nodes refused, see the report), NO_QUORUM. */
 REDLOCK_API int redlock_client_init_nodes(redlock_client *client, int force, redlock_report *report);
 
-/* --- acquiring --------------------------------------------------------------------------------- */
+/* --- acquiring ------------------------------------------------------------------------------- */
 
 typedef struct redlock_acquire_options {
     uint32_t struct_size;
@@ -158,22 +164,27 @@ typedef struct redlock_acquire_options {
     int64_t tries_max;         /* 0: as many attempts as wait_ms allows */
     int64_t retry_min_ms;      /* 50; -1: none.  Between attempts: this plus a random part ... */
     int64_t retry_jitter_ms;   /* 250; -1: none.  ... of up to this.  Never less than 1 ms in all */
-    int64_t renew_ms;          /* ttl/3: the keeper renews so often.  REDLOCK_NO_RENEW: not at all */
-    int64_t margin_ms;         /* min(1,000, ttl/4); -1: none.  The servers keep the key longer by it: how far a
-                                  node's clock may jump ahead without breaking P1 */
+    /* ttl/3: the keeper renews so often. REDLOCK_NO_RENEW: not at all */
+    int64_t renew_ms;
+    /* min(1,000, ttl/4); -1: none. The servers keep the key longer by it: how far a node's
+     * clock may jump ahead without breaking P1 */
+    int64_t margin_ms;
     int64_t node_timeout_ms;   /* max(20, min(ttl/20, 1,000)) per command and node */
-    const char *token;         /* none: 32 random hex digits and the label.  Else your own, which makes this
-                                  acquire-or-extend: a name that this token holds already is a yes */
+    /* none: 32 random hex digits and the label. Else your own, which makes this
+     * acquire-or-extend: a name that this token holds already is a yes */
+    const char *token;
     size_t token_len;          /* 1 to 256 */
     const char *label;         /* the client's; holder label in a random token */
     redlock_wait *wait;        /* none: cancel from outside */
 } redlock_acquire_options;
 
-#define REDLOCK_ACQUIRE_PLAIN 1u /* no fence and no companion key: SET NX PX and compare-and-delete */
+/* No fence and no companion key: SET NX PX and compare-and-delete.  A node that lost the key is not
+ * healed, because nothing tells it from one on which the lock was broken. */
+#define REDLOCK_ACQUIRE_PLAIN 1u
 
 /* Acquires `name`.  Sends to all nodes at once and returns as soon as a quorum has granted, or
  * cannot grant any more.  `options` and `report` may be NULL.
- * Blocks: for one attempt (at most connect_timeout + a few node_timeouts), and up to wait_ms in all.
+ * Blocks: for one attempt (at most connect_timeout + 3 node_timeouts), and up to wait_ms in all.
  * On OK *ret_lock is held and renewed in the background; end it with redlock_release.  On anything
  * else nothing is held, and what single nodes had granted is being undone.
  *   HELD         somebody else has it (wait_ms was 0, or the tries are used up)
@@ -189,7 +200,8 @@ REDLOCK_API int redlock_acquire(redlock_client *client, const char *name, size_t
                                 const redlock_acquire_options *options, redlock_lock **ret_lock, redlock_report *report);
 
 /* A lock that somebody acquired elsewhere, by its token and fence (0: not known): extend, keep or
- * release it here.  options: ttl_ms, renew_ms, margin_ms, node_timeout_ms, PLAIN.  It is renewed at once.
+ * release it here.  options: ttl_ms, renew_ms, margin_ms, node_timeout_ms, PLAIN.  It is renewed at
+ * once.
  * OK, NOT_HELD (a majority says the token does not hold), NO_QUORUM and the causes as above. */
 REDLOCK_API int redlock_adopt(redlock_client *client, const char *name, size_t name_len, const char *token, size_t token_len,
                               uint64_t fence, const redlock_acquire_options *options, redlock_lock **ret_lock,
@@ -197,17 +209,18 @@ REDLOCK_API int redlock_adopt(redlock_client *client, const char *name, size_t n
 
 /* Something that redlock_cancel can be called on; give it to one acquire at a time. */
 REDLOCK_API int redlock_wait_create(redlock_client *client, redlock_wait **ret_wait);
-REDLOCK_API void redlock_wait_destroy(redlock_wait *wait); /* not while an acquire uses it; NULL is fine */
+/* Not while an acquire uses it; NULL is fine. */
+REDLOCK_API void redlock_wait_destroy(redlock_wait *wait);
 /* Makes the acquire that uses `wait`, now or later, return CANCELED.  Any thread, also a signal
  * handler.  If the lock is granted at that very moment, acquire may still return OK. */
 REDLOCK_API void redlock_cancel(redlock_wait *wait);
 
-/* --- a lock in hand ------------------------------------------------------------------------------- */
+/* --- a lock in hand -------------------------------------------------------------------------- */
 
 /* Asks for ttl_ms more (0: the lock's ttl), counted from now; it never shortens.  Renewals use the
  * new ttl from here on.  Blocks until a quorum has agreed, at most until the old deadline.
- * OK; LOST (final); BAD_TTL; redlock_try_extend also NO_QUORUM: one round failed, the lock is still held until its
- * old deadline. */
+ * OK; LOST (final); BAD_TTL; redlock_try_extend also NO_QUORUM: one round failed, the lock is still
+ * held until its old deadline. */
 REDLOCK_API int redlock_extend(redlock_lock *lock, int64_t ttl_ms, redlock_report *report);
 REDLOCK_API int redlock_try_extend(redlock_lock *lock, int64_t ttl_ms, redlock_report *report);
 
@@ -221,34 +234,41 @@ REDLOCK_API int redlock_release(redlock_lock *lock, redlock_report *report);
 /* Asking: any thread, never blocks, no lock taken.  is_held is true only before the deadline, so a
  * process that was frozen hears the truth at its first question. */
 REDLOCK_API int redlock_lock_is_held(const redlock_lock *lock);
-REDLOCK_API int64_t redlock_lock_remaining_ms(const redlock_lock *lock); /* rounded down; 0: not held */
-REDLOCK_API uint64_t redlock_lock_fence(const redlock_lock *lock);       /* 0: plain */
-REDLOCK_API const char *redlock_lock_token(const redlock_lock *lock, size_t *ret_len); /* also NUL-terminated */
-REDLOCK_API const char *redlock_lock_name(const redlock_lock *lock, size_t *ret_len);  /* also NUL-terminated */
+/* Rounded down; 0: not held. */
+REDLOCK_API int64_t redlock_lock_remaining_ms(const redlock_lock *lock);
+/* 0: plain. */
+REDLOCK_API uint64_t redlock_lock_fence(const redlock_lock *lock);
+/* Both end with a NUL behind their length too. */
+REDLOCK_API const char *redlock_lock_token(const redlock_lock *lock, size_t *ret_len);
+REDLOCK_API const char *redlock_lock_name(const redlock_lock *lock, size_t *ret_len);
 /* Polls readable from the moment the lock is lost; owned by the lock, never to be read.  -1 when no
  * descriptor could be had. */
 REDLOCK_API int redlock_lock_lost_fd(redlock_lock *lock);
 
-/* --- looking ---------------------------------------------------------------------------------------- */
+/* --- looking --------------------------------------------------------------------------------- */
 
 typedef struct redlock_info {
     uint32_t struct_size;
     uint32_t holder_count;   /* nodes on which the holder below holds */
     uint64_t fence;          /* the largest mark seen; 0: none */
     int64_t left_ms;         /* until a majority of nodes will have let go; 0: free */
-    char holder[257];        /* the value of the key on most nodes: token or "digits:label"; empty: free */
+    /* the value of the key on most nodes: token or "digits:label"; empty: free */
+    char holder[257];
 } redlock_info;
 
 /* Who holds `name`?  Changes nothing.  OK also when it is free; NO_QUORUM. */
 REDLOCK_API int redlock_inspect(redlock_client *client, const char *name, size_t name_len, redlock_info *ret_info,
                                 redlock_report *report);
-/* Throws the holder out on every node that answers, in a way that its renewals do not heal.  OK, NO_QUORUM. */
+/* Throws the holder out on every node that answers, in a way that its renewals do not heal.
+ * OK, NO_QUORUM. */
 REDLOCK_API int redlock_break(redlock_client *client, const char *name, size_t name_len, redlock_info *ret_info,
                               redlock_report *report);
 
-REDLOCK_API const char *redlock_status_name(int status); /* "NO_QUORUM"; static; "?" for an unknown one */
-REDLOCK_API const char *redlock_status_text(int status); /* one plain sentence; static */
-REDLOCK_API const char *redlock_version(void);           /* of the library linked, "0.1.0" */
+/* Static strings: "NO_QUORUM" ("?" for an unknown one), one plain sentence, and the version of the
+ * library that is linked ("0.1.0"). */
+REDLOCK_API const char *redlock_status_name(int status);
+REDLOCK_API const char *redlock_status_text(int status);
+REDLOCK_API const char *redlock_version(void);
 
 #ifdef __cplusplus
 }

@@ -218,10 +218,11 @@ out:
     return result;
 }
 
-/* Slots whose undoing was not finished: their memory is the pool's. */
+/* Locks that were not released, and slots whose undoing was not finished: their memory is the pool's. */
 static void free_slots(redlock_client *client) {
     redlock_core *core = redlock_engine_core(client->engine);
     for (uint32_t i = 0; i < client->owner_count; i++) {
+        redlock_lock_free(client->owners[i].lock);
         redlock_pool_give(client->pool, redlock_core_memory(core, i));
     }
 }

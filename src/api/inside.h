@@ -81,7 +81,7 @@ struct redlock_client {
     struct redlock_pool *pool;
 };
 
-/* --- options.c: reading what the caller passed ------------------------------------------------- */
+/* --- options.c: reading what the caller passed ----------------------------------------------- */
 
 /* Copies a caller's options struct of any released size; what it lacks is 0.  UNSUPPORTED when it is
  * newer and sets something unknown: a wish that can't be read must not be ignored. */
@@ -91,14 +91,19 @@ redlock_status redlock_options_name(const char *name, size_t name_len);
 /* A holder label: printable, no space, cut at 64 bytes; other bytes become '_'. */
 void redlock_options_label(const char *label, char out[REDLOCK_LABEL_BYTES_MAX + 1]);
 
-/* --- report.c: for people ------------------------------------------------------------------------ */
+/* --- lock.c ---------------------------------------------------------------------------------- */
+
+/* The memory and descriptor of a handle that nothing refers to any more.  NULL is fine. */
+void redlock_lock_free(redlock_lock *lock);
+
+/* --- report.c: for people -------------------------------------------------------------------- */
 
 void redlock_report_start(redlock_report *report);
 /* What a call that sent nothing says. */
 int redlock_report_refuse(redlock_report *report, redlock_status status, const char *sentence);
 void redlock_report_fill(redlock_report *report, const redlock_client *client, redlock_core *core, uint32_t slot, redlock_status status);
 
-/* --- event.c ---------------------------------------------------------------------------------------- */
+/* --- event.c --------------------------------------------------------------------------------- */
 
 void redlock_event_push(redlock_client *client, redlock_event_kind kind, redlock_lock *lock, redlock_status status, int32_t node);
 bool redlock_event_is_pending(void *ctx);
@@ -106,14 +111,14 @@ void redlock_event_deliver(void *ctx);
 /* Nothing about this lock is delivered any more; waits for a callback that looks at it. */
 void redlock_event_forget(redlock_client *client, const redlock_lock *lock);
 
-/* --- pool.c: blocks of memory that come and go with every lock ---------------------------------------- */
+/* --- pool.c: blocks of memory that come and go with every lock ------------------------------- */
 
 struct redlock_pool *redlock_pool_create(void);
 void redlock_pool_destroy(struct redlock_pool *pool);
 void *redlock_pool_take(struct redlock_pool *pool, size_t size);
 void redlock_pool_give(struct redlock_pool *pool, void *block); /* NULL is fine */
 
-/* --- op.c: blocking calls on the core ------------------------------------------------------------------- */
+/* --- op.c: blocking calls on the core -------------------------------------------------------- */
 
 /* [locked] Room for one slot and its owner. */
 bool redlock_op_reserve(redlock_client *client);

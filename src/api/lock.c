@@ -22,16 +22,23 @@ static redlock_lock *lock_create(redlock_client *client, const char *name, size_
     return lock;
 }
 
-/* [locked] */
-static void lock_free(redlock_lock *lock) {
-    redlock_event_forget(lock->client, lock);
+void redlock_lock_free(redlock_lock *lock) {
+    if (lock == NULL) {
+        return;
+    }
     if (lock->lost_wake_made) {
         redlock_wake_deinit(&lock->lost_wake);
     }
     redlock_pool_give(lock->client->pool, lock);
 }
 
-/* --- acquire and adopt ------------------------------------------------------------------------- */
+/* [locked] */
+static void lock_end(redlock_lock *lock) {
+    redlock_event_forget(lock->client, lock);
+    redlock_lock_free(lock);
+}
+
+/* --- acquire and adopt ----------------------------------------------------------------------- */
 
 static void label_of(const redlock_client *client, const redlock_acquire_options *options, char out[REDLOCK_LABEL_BYTES_MAX + 1]) {
     if (options->label != NULL && options->label[0] != '\0') {
@@ -105,7 +112,7 @@ static int seek_or_adopt(redlock_client *client, const char *name, size_t name_l
     if (result == REDLOCK_OK) {
         *ret_lock = lock;
     } else {
-        lock_free(lock);
+        lock_end(lock);
     }
     redlock_engine_unlock(client->engine);
     return result;
@@ -144,7 +151,7 @@ int redlock_adopt(redlock_client *client, const char *name, size_t name_len, con
     return seek_or_adopt(client, name, name_len, &given, &fact, ret_lock, &op);
 }
 
-/* --- extend and release -------------------------------------------------------------------------- */
+/* --- extend and release ---------------------------------------------------------------------- */
 
 static int extend(redlock_lock *lock, int64_t ttl_ms, bool once, redlock_report *report) {
     redlock_client *client = lock->client;
@@ -152,17 +159,17 @@ static int extend(redlock_lock *lock, int64_t ttl_ms, bool once, redlock_report 
     if (redlock_engine_is_child(client->engine)) {
         return redlock_report_refuse(report, REDLOCK_FORKED, NULL);
     }
+    redlock_engine_lock(client->engine);
     redlock_acquire_options options = {
         .ttl_ms = ttl_ms == 0 ? lock->ttl_ms : ttl_ms, .margin_ms = lock->margin_ms, .renew_ms = lock->renew_ms};
     redlock_seek seek;
     redlock_status status = redlock_options_seek(client, &options, &seek);
-    if (status != REDLOCK_OK) {
-        return redlock_report_refuse(report, status, NULL);
+    if (status == REDLOCK_OK && lock->lost) {
+        status = REDLOCK_LOST;
     }
-    redlock_engine_lock(client->engine);
-    if (lock->lost) {
+    if (status != REDLOCK_OK) {
         redlock_engine_unlock(client->engine);
-        return redlock_report_refuse(report, REDLOCK_LOST, NULL);
+        return redlock_report_refuse(report, status, NULL);
     }
     lock->ttl_ms = options.ttl_ms;
     redlock_fact fact = {.kind = REDLOCK_FACT_EXTEND, .slot = lock->slot};
@@ -195,7 +202,7 @@ int redlock_release(redlock_lock *lock, redlock_report *report) {
     const redlock_fact fact = {.kind = REDLOCK_FACT_RELEASE, .slot = lock->slot};
     redlock_op op = {.report = report};
     redlock_status status = redlock_op_run(client, &fact, lock, &op);
-    lock_free(lock);
+    lock_end(lock);
     redlock_engine_unlock(client->engine);
     return status;
 }

@@ -28,7 +28,7 @@ size_t redlock_op_random_token(const char *label, uint8_t *out, size_t size) {
     return len;
 }
 
-/* --- slots and their owners -------------------------------------------------------------------- */
+/* --- slots and their owners ------------------------------------------------------------------ */
 
 bool redlock_op_reserve(redlock_client *client) {
     if (!redlock_engine_reserve(client->engine)) {
@@ -75,7 +75,7 @@ static void answer(redlock_client *client, uint32_t slot, redlock_status status)
     }
 }
 
-/* --- events of the core -------------------------------------------------------------------------- */
+/* --- events of the core ---------------------------------------------------------------------- */
 
 static void lock_held(redlock_client *client, redlock_lock *lock) {
     atomic_store(&lock->held_until, redlock_core_held_until(redlock_engine_core(client->engine), lock->slot));

@@ -59,12 +59,13 @@ typedef struct redlock_answer {
     redlock_status status; /* OK for YES; else the one that fits the kind (NO to GRANT: HELD) */
     uint64_t mark;         /* the node's mark after the command; 0: none, or not told */
     uint64_t time_ms;      /* the node's clock; 0: not told */
-    uint64_t left_ms;      /* NO to GRANT, LOOK: what the holder has left; NOT_READY: the silence
-                              left; 0: not told or not running out */
-    redlock_bytes text;    /* NO to GRANT, LOOK, BREAK: the holder's value; ERROR: the server's
-                              words; PROBE: "ready", or with NOT_READY "silent" (counting down),
-                              "new" (never seen by redlock) or "restarted" (another run was seen
-                              before) */
+    /* NO to GRANT, LOOK: what the holder has left; NOT_READY: the silence left; 0: not told or
+     * not running out */
+    uint64_t left_ms;
+    /* NO to GRANT, LOOK, BREAK: the holder's value; ERROR: the server's words; PROBE: "ready",
+     * or with NOT_READY "silent" (counting down), "new" (never seen by redlock) or "restarted"
+     * (another run was seen before) */
+    redlock_bytes text;
 } redlock_answer;
 
 #endif

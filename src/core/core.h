@@ -37,7 +37,7 @@ typedef struct redlock_core_config {
     uint32_t inflight_max;       /* unanswered commands per node; more wait in order */
 } redlock_core_config;
 
-/* --- facts ------------------------------------------------------------------------------- */
+/* --- facts ----------------------------------------------------------------------------------- */
 
 typedef enum redlock_fact_kind {
     REDLOCK_FACT_ACQUIRE = 1, /* user asks; a new slot */
@@ -67,13 +67,15 @@ typedef struct redlock_seek { /* how to acquire */
 
 typedef struct redlock_fact { /* everything it points at is borrowed for the step, but for memory */
     redlock_fact_kind kind;
-    uint32_t slot;             /* ACQUIRE, ADOPT, LOOK: redlock_core_vacant(); else the lock meant */
+    /* ACQUIRE, ADOPT, LOOK: redlock_core_vacant(); else the lock meant */
+    uint32_t slot;
     uint32_t node;             /* LINK_*, REPLY */
     union {
         struct {               /* ACQUIRE, ADOPT, LOOK */
             void *memory;      /* redlock_core_slot_size() bytes, the core's until WISH_GONE */
             redlock_bytes name, token; /* LOOK: no token */
-            redlock_seek seek; /* ADOPT: ttl, margin, node_timeout, renew, fenced; LOOK: node_timeout */
+            /* ADOPT: ttl, margin, node_timeout, renew, fenced; LOOK: node_timeout */
+            redlock_seek seek;
             uint64_t fence;    /* ADOPT: 0 when not known */
             uint64_t wall_us;  /* ACQUIRE: the wall clock; only orders fences */
             redlock_command_kind question; /* LOOK: LOOK, BREAK, PROBE or DECLARE */
@@ -104,7 +106,7 @@ typedef struct redlock_fact { /* everything it points at is borrowed for the ste
     } as;
 } redlock_fact;
 
-/* --- wishes ------------------------------------------------------------------------------ */
+/* --- wishes ---------------------------------------------------------------------------------- */
 
 typedef enum redlock_wish_kind {
     REDLOCK_WISH_SEND = 1, /* one command to one node; answered by REPLY with the tag or LINK_DOWN */
@@ -148,7 +150,7 @@ typedef struct redlock_wish { /* what it points at is borrowed until the next st
     } as;
 } redlock_wish;
 
-/* --- the machine ------------------------------------------------------------------------- */
+/* --- the machine ----------------------------------------------------------------------------- */
 
 size_t redlock_core_size(void);
 /* In `memory`, which outlives the core.  It has no slots yet: grow first. */
@@ -160,7 +162,8 @@ void *redlock_core_grow(redlock_core *core, void *memory, uint32_t slot_count);
 /* The slot that the next ACQUIRE, ADOPT or LOOK must name; REDLOCK_SLOT_NONE: grow first. */
 uint32_t redlock_core_vacant(const redlock_core *core);
 uint32_t redlock_core_slot_count(const redlock_core *core);
-/* Bytes that one slot takes; token_bytes is the longest token it will ever have. */
+/* Bytes that one slot takes; token_bytes is the longest token it will ever have (for LOOK, which
+ * keeps the holder's value: REDLOCK_TOKEN_BYTES_MAX). */
 size_t redlock_core_slot_size(const redlock_core *core, size_t name_bytes, size_t token_bytes);
 
 void redlock_core_step(redlock_core *core, const redlock_fact *fact, redlock_ns now);
@@ -170,7 +173,7 @@ redlock_ns redlock_core_deadline(const redlock_core *core);
 /* Every invariant; tests and the simulator call it after each step. */
 void redlock_core_check(const redlock_core *core);
 
-/* --- asking about a slot; valid between its first fact and WISH_GONE ----------------------- */
+/* --- asking about a slot; valid between its first fact and WISH_GONE ------------------------- */
 
 typedef struct redlock_vote_report {
     redlock_status status;   /* OK: this node counts for us */

@@ -25,7 +25,7 @@
 #define REDLOCK_RETRY_FLOOR_NS REDLOCK_NS_PER_MS /* no loop turns faster, whatever the options */
 #define REDLOCK_UNDO_RETRY_NS (UINT64_C(100) * REDLOCK_NS_PER_MS)
 
-/* --- vote ---------------------------------------------------------------------------------- */
+/* --- vote ------------------------------------------------------------------------------------ */
 
 typedef enum redlock_outcome { /* of the round in progress */
     REDLOCK_OUTCOME_NONE = 0,  /* not asked */
@@ -57,8 +57,9 @@ typedef struct redlock_vote {
     bool ours;
     uint32_t attempt;            /* whose token that is */
     uint64_t claim_not_after_ms;
-    uint64_t stray_not_after_ms; /* claims unanswered when their link broke may take effect until
-                                    the node's clock shows this; 0: there are none */
+    /* claims unanswered when their link broke may take effect until the node's clock shows
+     * this; 0: there are none */
+    uint64_t stray_not_after_ms;
     redlock_ns plant_over;       /* by our clock: whatever was planted has run out */
     redlock_ns undo_at;          /* no RELEASE before this */
     redlock_ns proved_at;        /* claim_at of the last YES; 0: none */
@@ -72,7 +73,7 @@ typedef struct redlock_vote {
     uint8_t *token;              /* token_bytes_max of them, in the slot's memory */
 } redlock_vote;
 
-/* --- slot ---------------------------------------------------------------------------------- */
+/* --- slot ------------------------------------------------------------------------------------ */
 
 typedef enum redlock_slot_state {
     REDLOCK_SLOT_NEW = 0,
@@ -119,7 +120,7 @@ typedef struct redlock_slot {
     redlock_vote votes[];          /* node_count; then name, token, a token for each vote */
 } redlock_slot;
 
-/* --- node ---------------------------------------------------------------------------------- */
+/* --- node ------------------------------------------------------------------------------------ */
 
 typedef enum redlock_link_state {
     REDLOCK_LINK_DOWN = 0,
@@ -136,7 +137,8 @@ typedef struct redlock_node {
     redlock_ns up_at;
     uint32_t failures;
     redlock_status status;        /* why it is down, or its last refusal */
-    redlock_status told;          /* what the user was told last: every failed call again would be noise */
+    /* what the user was told last: every failed call again would be noise */
+    redlock_status told;
     int sys_errno;
     char words[REDLOCK_WORDS_BYTES];
     uint8_t run_id[REDLOCK_RUN_ID_BYTES];
@@ -164,7 +166,7 @@ struct redlock_core {
     redlock_list touched, tells, tokens, gone;
 };
 
-/* --- node.c: links, queues, clocks ------------------------------------------------------------- */
+/* --- node.c: links, queues, clocks ----------------------------------------------------------- */
 
 void redlock_node_init(redlock_core *core, uint32_t index);
 /* Queues `kind` for the vote.  False: the node can't be reached now, and the vote has FAILED. */
@@ -180,7 +182,7 @@ void redlock_node_answered(redlock_core *core, redlock_node *node, const redlock
 uint64_t redlock_node_clock_ms(const redlock_core *core, const redlock_node *node);
 bool redlock_node_next(redlock_core *core, redlock_node *node, redlock_wish *ret_wish);
 
-/* --- vote.c: sending and hearing ------------------------------------------------------------------ */
+/* --- vote.c: sending and hearing ------------------------------------------------------------- */
 
 void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret_wish);
 void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag, const redlock_answer *answer);
@@ -194,7 +196,7 @@ void redlock_vote_undo(redlock_core *core, redlock_vote *vote);
 /* A claim that waited node_timeout for its answer has FAILED; it may still be answered. */
 void redlock_vote_expire(redlock_core *core, redlock_vote *vote);
 
-/* --- slot.c: memory, reviews, events ---------------------------------------------------------------- */
+/* --- slot.c: memory, reviews, events --------------------------------------------------------- */
 
 redlock_slot *redlock_slot_begin(redlock_core *core, const redlock_fact *fact);
 redlock_slot *redlock_slot_at(const redlock_core *core, uint32_t index);
@@ -208,7 +210,7 @@ bool redlock_slot_next_tell(redlock_core *core, redlock_wish *ret_wish);
 bool redlock_slot_next_token(redlock_core *core, redlock_wish *ret_wish);
 bool redlock_slot_next_gone(redlock_core *core, redlock_wish *ret_wish);
 
-/* --- the states: seek.c, watch.c, release.c, look.c ---------------------------------------------------- */
+/* --- the states: seek.c, watch.c, release.c, look.c ------------------------------------------ */
 
 void redlock_seek_start(redlock_core *core, redlock_slot *slot, uint64_t wall_us);
 void redlock_seek_token(redlock_core *core, redlock_slot *slot, redlock_bytes token, uint64_t wall_us);
@@ -234,13 +236,14 @@ void redlock_release_undo_review(redlock_core *core, redlock_slot *slot);
 void redlock_look_start(redlock_core *core, redlock_slot *slot);
 void redlock_look_review(redlock_core *core, redlock_slot *slot);
 
-/* --- tally.c: what the votes of a round say together ------------------------------------------------------ */
+/* --- tally.c: what the votes of a round say together ----------------------------------------- */
 
 typedef struct redlock_tally {
     uint32_t yes, healed, no, failed, open;
     uint32_t not_ready;    /* of failed */
     redlock_status preventing; /* what so many failed ones share that no quorum is left; OK: none */
-    redlock_status common; /* of so many failed votes that it alone prevents a quorum; OK: there is none */
+    /* of so many failed votes that it alone prevents a quorum; OK: there is none */
+    redlock_status common;
 } redlock_tally;
 
 redlock_tally redlock_tally_of(const redlock_core *core, const redlock_slot *slot);

@@ -14,7 +14,7 @@ bool redlock_vote_is_free(const redlock_vote *vote) {
     return vote->want == 0 && vote->claim == 0 && !vote->release_open && !vote->ours;
 }
 
-/* --- sending ------------------------------------------------------------------------------- */
+/* --- sending --------------------------------------------------------------------------------- */
 
 static bool command_plants(redlock_command_kind kind) {
     return kind == REDLOCK_COMMAND_GRANT || kind == REDLOCK_COMMAND_RENEW;
@@ -63,7 +63,8 @@ static redlock_command vote_command(const redlock_core *core, const redlock_vote
     }
     if (command_plants(vote->want)) {
         command.ttl_ms = redlock_ns_to_ms_up(redlock_ns_add(slot->seek.ttl, slot->seek.margin));
-        command.heal = slot->state == REDLOCK_SLOT_HELD;
+        /* Without a mark nobody can tell a lost key from one that was broken, or had in between. */
+        command.heal = slot->state == REDLOCK_SLOT_HELD && slot->seek.fenced;
         command.may_hold = slot->seek.own_token || vote->stray_not_after_ms != 0;
     }
     if (slot->seek.fenced) {
@@ -132,7 +133,7 @@ void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret
     redlock_slot_set_timer(core, vote->slot);
 }
 
-/* --- hearing ------------------------------------------------------------------------------- */
+/* --- hearing --------------------------------------------------------------------------------- */
 
 void redlock_vote_fail(redlock_core *core, redlock_vote *vote, redlock_status status) {
     vote->outcome = REDLOCK_OUTCOME_FAILED;

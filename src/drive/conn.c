@@ -120,7 +120,7 @@ static bool errno_means_later(int error) {
     return error == EAGAIN;
 }
 
-/* --- buffers and the ring ----------------------------------------------------------------- */
+/* --- buffers and the ring -------------------------------------------------------------------- */
 
 /* Room for `more` bytes; the buffer stays as it was when there is no memory. */
 static bool buffer_reserve(conn_buffer *buffer, size_t more, size_t size_min) {
@@ -178,7 +178,7 @@ static conn_owed ring_pop(conn_ring *ring) {
     return owed;
 }
 
-/* --- states ------------------------------------------------------------------------------- */
+/* --- states ---------------------------------------------------------------------------------- */
 
 static bool state_may_follow(conn_state from, conn_state to) {
     switch (to) {
@@ -261,7 +261,7 @@ static void conn_reap(redlock_conn *conn) {
     conn_clear_streams(conn);
 }
 
-/* --- connecting --------------------------------------------------------------------------- */
+/* --- connecting ------------------------------------------------------------------------------ */
 
 /* A nonblocking socket that no child inherits; -1: errno says why. */
 static int socket_open(int family) {
@@ -396,7 +396,7 @@ static void conn_resolve(redlock_conn *conn) {
     }
 }
 
-/* --- life --------------------------------------------------------------------------------- */
+/* --- life ------------------------------------------------------------------------------------ */
 
 redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock_bytes label,
                                   redlock_bytes prefix, redlock_resolver *resolver) {
@@ -445,7 +445,7 @@ const redlock_hello *redlock_conn_hello(const redlock_conn *conn) {
     return conn->has_hello ? &conn->hello : NULL;
 }
 
-/* --- writing ------------------------------------------------------------------------------ */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static bool command_append(conn_buffer *pending, const redlock_command *command,
                            redlock_bytes prefix) {
@@ -550,7 +550,7 @@ bool redlock_conn_flush_end(redlock_conn *conn) {
     return out->is_full;
 }
 
-/* --- polling and reading ------------------------------------------------------------------- */
+/* --- polling and reading --------------------------------------------------------------------- */
 
 int redlock_conn_poll_want(redlock_conn *conn, short *ret_events) {
     *ret_events = 0;
@@ -626,7 +626,7 @@ void redlock_conn_receive(redlock_conn *conn, short revents) {
     atomic_store(&in->ready, true); /* from here on `in` is the mutex holder's */
 }
 
-/* --- dispatching -------------------------------------------------------------------------- */
+/* --- dispatching ----------------------------------------------------------------------------- */
 
 static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_ns now,
                               const redlock_conn_sink *sink) {

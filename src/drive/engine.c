@@ -498,7 +498,7 @@ static void hand_over(redlock_engine *engine) {
     }
 }
 
-/* --- waiting for one's own work ------------------------------------------------------------------ */
+/* --- waiting for one's own work -------------------------------------------------------------- */
 
 void redlock_engine_wait(redlock_engine *engine, redlock_call *call) {
     while (!call->done) {

@@ -118,21 +118,23 @@ local function mark_write(mark)
 end
 
 -- What the restart guard says of this run of the server: a word, the silence left, and whether that
--- silence begins only now.  The boot key holds the run that was seen last and since when ("0": it
--- was declared ready).  A run that differs has restarted, perhaps empty; a missing key is a server
--- that lost its data or is new; a time to come means that the clock was set back.
+-- silence begins only now.  The boot key holds the run that was seen last, since when ("0": it was
+-- declared ready), and "restarted" when another run was seen before it.  A run that differs has
+-- restarted, perhaps empty; a missing key is a server that lost its data or is new; a time to come
+-- means that the clock was set back.
 local function guard_look(key, run, guard_ms)
     local boot = redis.call('GET', key)
-    local seen, since = string.match(boot or '', '^(%w+) (%d+)$')
+    local seen, since, was = string.match(boot or '', '^(%w+) (%d+) ?(%l*)$')
     since = whole(since, 0, NUMBER_MAX)
     if seen ~= run or not since then
         return boot and 'restarted' or 'new', guard_ms, true
     end
+    local word = was == 'restarted' and was or 'silent'
     if since > now_ms then
-        return 'silent', guard_ms, true
+        return word, guard_ms, true
     end
     if since > 0 and now_ms < since + guard_ms then
-        return 'silent', since + guard_ms - now_ms, false
+        return word, since + guard_ms - now_ms, false
     end
     return 'ready', 0, false
 end
@@ -144,7 +146,8 @@ local function guard_refusal(run, guard_ms)
     end
     local word, silence_ms, is_begin = guard_look(KEYS[3], run, guard_ms)
     if is_begin then
-        redis.call('SET', KEYS[3], run .. ' ' .. digits(now_ms))
+        local was = word == 'restarted' and ' restarted' or ''
+        redis.call('SET', KEYS[3], run .. ' ' .. digits(now_ms) .. was)
     end
     if word ~= 'ready' then
         return answer(NOT_READY, 0, silence_ms)

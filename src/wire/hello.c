@@ -22,7 +22,7 @@ typedef enum hello_question {
     QUESTION_LOAD /* + the command's kind - 1: its script; the last questions */
 } hello_question;
 
-/* --- asking -------------------------------------------------------------------------------- */
+/* --- asking ---------------------------------------------------------------------------------- */
 
 static void ask(redlock_hello *hello, redlock_resp_writer *writer, hello_question question,
                 uint32_t argument_count) {
@@ -106,7 +106,7 @@ size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock
     return writer.len;
 }
 
-/* --- problems ------------------------------------------------------------------------------ */
+/* --- problems -------------------------------------------------------------------------------- */
 
 static bool status_is_login(redlock_status status) {
     return status == REDLOCK_AUTH || status == REDLOCK_AUTH_REQUIRED;
@@ -134,7 +134,7 @@ static void problem_note(redlock_hello *hello, redlock_status status, const char
     }
 }
 
-/* --- INFO ---------------------------------------------------------------------------------- */
+/* --- INFO ------------------------------------------------------------------------------------ */
 
 /* The value of the line "field:value"; empty when there is none. */
 static redlock_bytes info_field(redlock_bytes info, const char *field) {

@@ -16,7 +16,7 @@
 
 #define KEY_BYTES_MAX (REDLOCK_PREFIX_BYTES_MAX + REDLOCK_NAME_BYTES_MAX + 16u)
 
-/* --- keys ---------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------ */
 
 typedef struct step_key {
     uint8_t at[KEY_BYTES_MAX];
@@ -80,7 +80,7 @@ bool redlock_step_is_reserved(redlock_bytes name) {
            redlock_bytes_has_prefix(name, redlock_bytes_of(TAGGED_PREFIX));
 }
 
-/* --- commands ------------------------------------------------------------------------------ */
+/* --- commands -------------------------------------------------------------------------------- */
 
 /* How a kind of command is laid out; the scripts in src/script begin with the same. */
 typedef struct step_shape {
@@ -217,7 +217,7 @@ size_t redlock_step_encode(const redlock_command *command, redlock_bytes prefix,
     return writer.len;
 }
 
-/* --- errors -------------------------------------------------------------------------------- */
+/* --- errors ---------------------------------------------------------------------------------- */
 
 typedef struct step_error {
     const char *start; /* how the server's words begin */
@@ -263,7 +263,7 @@ redlock_status redlock_step_error_status(redlock_bytes words) {
     return status;
 }
 
-/* --- answers ------------------------------------------------------------------------------- */
+/* --- answers --------------------------------------------------------------------------------- */
 
 static redlock_answer answer_strange(void) {
     return (redlock_answer){

@@ -38,7 +38,7 @@ static bool byte_is(const url_scan *scan, size_t at, char wanted) {
     return at < scan->text.len && scan->text.at[at] == (uint8_t)wanted;
 }
 
-/* --- percent-encoding ---------------------------------------------------------------------- */
+/* --- percent-encoding ------------------------------------------------------------------------ */
 
 static int hex_value(uint8_t digit) {
     if (digit >= '0' && digit <= '9') {

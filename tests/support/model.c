@@ -370,7 +370,7 @@ static bool is_guarded(redlock_command_kind kind) {
 /* Plain mode has a command of the server's own for GRANT, which needs no step to be known. */
 static bool is_native(const redlock_command *command) {
     return command->kind == REDLOCK_COMMAND_GRANT && !command->fenced && !command->teach &&
-           command->run_id.len == 0;
+           !command->may_hold && command->run_id.len == 0;
 }
 
 static bool fails(const redlock_model *model, redlock_command_kind kind) {

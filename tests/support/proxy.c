@@ -115,6 +115,7 @@ static bool flow_write(relay_flow *flow, int fd, int64_t now) {
         chunk->sent += (size_t)put;
         if (chunk->sent == chunk->len) {
             flow->first = chunk->next;
+            flow->last = flow->first == NULL ? NULL : flow->last;
             flow->count--;
             free(chunk);
         }
@@ -189,6 +190,9 @@ static bool pair_move(test_proxy *proxy, relay_pair *pair, bool client_ready, bo
     }
     if (pair->swallows) {
         return !pair->up.ended;
+    }
+    if (server_ready && proxy->mode == TEST_PROXY_GARBLE && pair->down.last != NULL) {
+        memset(pair->down.last->bytes, '?', pair->down.last->len);
     }
     if (proxy->mode == TEST_PROXY_FREEZE) {
         return true;

@@ -12,6 +12,7 @@ typedef enum test_proxy_mode {
     TEST_PROXY_PASS = 0,
     TEST_PROXY_BLACKHOLE, /* accepts, and swallows every byte; such connections never recover */
     TEST_PROXY_FREEZE,    /* accepts and keeps every byte; all of it goes on its way with PASS */
+    TEST_PROXY_GARBLE,    /* what the server says arrives as so many '?' */
     TEST_PROXY_REFUSE     /* nobody listens; connections that exist go on */
 } test_proxy_mode;
 
