@@ -44,7 +44,8 @@ template <class T> inline T redlock_sized() {
 #define REDLOCK_INIT(type) (redlock_sized<type>())
 extern "C" {
 #else
-#define REDLOCK_INIT(type) {.struct_size = (uint32_t)sizeof(type)}
+#define REDLOCK_INIT(type)                                                                         \
+    { .struct_size = (uint32_t)sizeof(type) }
 #endif
 
 #define REDLOCK_VERSION "0.1.0"
@@ -59,23 +60,23 @@ typedef struct redlock_wait redlock_wait;     /* lets another thread cancel a wa
 /* --- reports: why each node said what it said ------------------------------------------------ */
 
 typedef struct redlock_node_report {
-    int32_t status;       /* enum redlock_status of this node alone; OK: it counts for us */
-    int32_t sys_errno;    /* behind REDLOCK_IO, else 0 */
-    int64_t latency_us;   /* of its last answer; 0: it did not answer */
+    int32_t status;     /* enum redlock_status of this node alone; OK: it counts for us */
+    int32_t sys_errno;  /* behind REDLOCK_IO, else 0 */
+    int64_t latency_us; /* of its last answer; 0: it did not answer */
     /* HELD: what the holder has left there; NOT_READY: the silence left; 0: unknown */
     int64_t left_ms;
-    char where[96];       /* the node's URL without user and password; may be cut */
-    char words[112];      /* the server's own words, or the holder's label; may be cut or empty */
+    char where[96];  /* the node's URL without user and password; may be cut */
+    char words[112]; /* the server's own words, or the holder's label; may be cut or empty */
 } redlock_node_report;
 
 /* Caller-owned and of fixed size, so that failing never allocates. */
 typedef struct redlock_report {
     uint32_t struct_size;
     uint32_t node_count, quorum;
-    uint32_t granted;     /* nodes that count for us */
-    int32_t status;       /* what the call returned */
+    uint32_t granted; /* nodes that count for us */
+    int32_t status;   /* what the call returned */
     uint32_t reserved;
-    char sentence[256];   /* what happened, why, and what to do next; for people */
+    char sentence[256]; /* what happened, why, and what to do next; for people */
     redlock_node_report node[REDLOCK_NODES_MAX]; /* in the order of the URLs */
 } redlock_report;
 
@@ -83,18 +84,18 @@ typedef struct redlock_report {
 
 typedef enum redlock_event_kind {
     REDLOCK_EVENT_ACQUIRED = 1,
-    REDLOCK_EVENT_RENEWED = 2,     /* the deadline moved */
-    REDLOCK_EVENT_RENEW_LATE = 3,  /* a renewal failed so far; it is tried until the deadline */
-    REDLOCK_EVENT_LOST = 4,        /* final; stop the guarded work, then release the handle */
+    REDLOCK_EVENT_RENEWED = 2,    /* the deadline moved */
+    REDLOCK_EVENT_RENEW_LATE = 3, /* a renewal failed so far; it is tried until the deadline */
+    REDLOCK_EVENT_LOST = 4,       /* final; stop the guarded work, then release the handle */
     REDLOCK_EVENT_RELEASED = 5,
     REDLOCK_EVENT_NODE_UP = 6,
-    REDLOCK_EVENT_NODE_DOWN = 7    /* status says why: IO, AUTH, REPLICA, EVICTS ... */
+    REDLOCK_EVENT_NODE_DOWN = 7 /* status says why: IO, AUTH, REPLICA, EVICTS ... */
 } redlock_event_kind;
 
 typedef struct redlock_event {
     uint32_t struct_size;
-    uint32_t kind;        /* enum redlock_event_kind; skip kinds that you do not know */
-    redlock_lock *lock;   /* NULL on node events.  Valid until you release it; not after RELEASED */
+    uint32_t kind;      /* enum redlock_event_kind; skip kinds that you do not know */
+    redlock_lock *lock; /* NULL on node events.  Valid until you release it; not after RELEASED */
     int32_t status;
     int32_t node;         /* index on node events, else -1 */
     int64_t remaining_ms; /* ACQUIRED, RENEWED, RENEW_LATE: what is left; else 0 */
@@ -107,21 +108,21 @@ typedef void redlock_event_fn(const redlock_event *event, void *user);
 
 typedef struct redlock_client_options {
     uint32_t struct_size;
-    uint32_t flags;               /* REDLOCK_CLIENT_* */
+    uint32_t flags; /* REDLOCK_CLIENT_* */
     /* 60,000; at most 24 h. All clients of the same nodes agree on it: the restart guard waits
      * for it */
     int64_t ttl_max_ms;
-    int64_t connect_timeout_ms;   /* 1,000: resolve, connect, log in */
-    int64_t release_timeout_ms;   /* 5,000 */
-    int64_t drift_ppm;            /* 10,000 (1 %): rate error between any two clocks */
-    int64_t drift_floor_us;       /* 2,000 */
+    int64_t connect_timeout_ms; /* 1,000: resolve, connect, log in */
+    int64_t release_timeout_ms; /* 5,000 */
+    int64_t drift_ppm;          /* 10,000 (1 %): rate error between any two clocks */
+    int64_t drift_floor_us;     /* 2,000 */
     /* 1,024 unanswered commands per node; callers beyond wait in order */
     int64_t inflight_max;
-    const char *key_prefix;       /* none; goes in front of every key, at most 128 bytes */
+    const char *key_prefix; /* none; goes in front of every key, at most 128 bytes */
     /* host/pid; who we are, for status output: printable, no space, at most 64 bytes */
     const char *label;
-    redlock_event_fn *on_event;   /* none */
-    void *user;                   /* for on_event */
+    redlock_event_fn *on_event; /* none */
+    void *user;                 /* for on_event */
 } redlock_client_options;
 
 #define REDLOCK_CLIENT_GUARD_ON 1u    /* restart guard also below three nodes */
@@ -134,7 +135,8 @@ typedef struct redlock_client_options {
  * NULL) gets the sentence when a URL or an option is wrong.
  * Returns OK, BAD_URL, UNSUPPORTED (scheme), EVEN_NODES, SAME_NODE, INVALID, NOMEM, IO (no
  * descriptor or thread to be had). */
-REDLOCK_API int redlock_client_create(const char *const *urls, size_t count, const redlock_client_options *options,
+REDLOCK_API int redlock_client_create(const char *const *urls, size_t count,
+                                      const redlock_client_options *options,
                                       redlock_client **ret_client, redlock_report *report);
 /* Ends it: locks still held are not released, they run out at their ttl (release them first).
  * Returns when the keeper thread is gone, which takes no longer than an event callback in progress.
@@ -152,30 +154,31 @@ REDLOCK_API int redlock_client_next_event(redlock_client *client, redlock_event 
  * after its restart guard has passed.  Refuses a node whose peers have been in use before (it may
  * have lost its data) unless `force` is not 0.  Blocks up to connect_timeout + 1 s.
  * Returns OK, NOT_READY (some nodes refused, see the report), NO_QUORUM. */
-REDLOCK_API int redlock_client_init_nodes(redlock_client *client, int force, redlock_report *report);
+REDLOCK_API int redlock_client_init_nodes(redlock_client *client, int force,
+                                          redlock_report *report);
 
 /* --- acquiring ------------------------------------------------------------------------------- */
 
 typedef struct redlock_acquire_options {
     uint32_t struct_size;
-    uint32_t flags;            /* REDLOCK_ACQUIRE_* */
-    int64_t ttl_ms;            /* 30,000; 1 to ttl_max */
-    int64_t wait_ms;           /* 0: try once.  Else how long to go on; REDLOCK_FOREVER */
-    int64_t tries_max;         /* 0: as many attempts as wait_ms allows */
-    int64_t retry_min_ms;      /* 50; -1: none.  Between attempts: this plus a random part ... */
-    int64_t retry_jitter_ms;   /* 250; -1: none.  ... of up to this.  Never less than 1 ms in all */
+    uint32_t flags;          /* REDLOCK_ACQUIRE_* */
+    int64_t ttl_ms;          /* 30,000; 1 to ttl_max */
+    int64_t wait_ms;         /* 0: try once.  Else how long to go on; REDLOCK_FOREVER */
+    int64_t tries_max;       /* 0: as many attempts as wait_ms allows */
+    int64_t retry_min_ms;    /* 50; -1: none.  Between attempts: this plus a random part ... */
+    int64_t retry_jitter_ms; /* 250; -1: none.  ... of up to this.  Never less than 1 ms in all */
     /* ttl/3: the keeper renews so often. REDLOCK_NO_RENEW: not at all */
     int64_t renew_ms;
     /* min(1,000, ttl/4); -1: none. The servers keep the key longer by it: how far a node's
      * clock may jump ahead without breaking P1 */
     int64_t margin_ms;
-    int64_t node_timeout_ms;   /* max(20, min(ttl/20, 1,000)) per command and node */
+    int64_t node_timeout_ms; /* max(20, min(ttl/20, 1,000)) per command and node */
     /* none: 32 random hex digits and the label. Else your own, which makes this
      * acquire-or-extend: a name that this token holds already is a yes */
     const char *token;
-    size_t token_len;          /* 1 to 256 */
-    const char *label;         /* the client's; holder label in a random token */
-    redlock_wait *wait;        /* none: cancel from outside */
+    size_t token_len;   /* 1 to 256 */
+    const char *label;  /* the client's; holder label in a random token */
+    redlock_wait *wait; /* none: cancel from outside */
 } redlock_acquire_options;
 
 /* No fence and no companion key: SET NX PX and compare-and-delete.  A node that lost the key is not
@@ -197,14 +200,16 @@ typedef struct redlock_acquire_options {
  *                enough nodes to prevent a quorum share this one cause
  *   BAD_NAME, BAD_TTL, BAD_TOKEN, INVALID, NOMEM, FORKED  nothing was sent */
 REDLOCK_API int redlock_acquire(redlock_client *client, const char *name, size_t name_len,
-                                const redlock_acquire_options *options, redlock_lock **ret_lock, redlock_report *report);
+                                const redlock_acquire_options *options, redlock_lock **ret_lock,
+                                redlock_report *report);
 
 /* A lock that somebody acquired elsewhere, by its token and fence (0: not known): extend, keep or
  * release it here.  options: ttl_ms, renew_ms, margin_ms, node_timeout_ms, PLAIN.  It is renewed at
  * once.
  * OK, NOT_HELD (a majority says the token does not hold), NO_QUORUM and the causes as above. */
-REDLOCK_API int redlock_adopt(redlock_client *client, const char *name, size_t name_len, const char *token, size_t token_len,
-                              uint64_t fence, const redlock_acquire_options *options, redlock_lock **ret_lock,
+REDLOCK_API int redlock_adopt(redlock_client *client, const char *name, size_t name_len,
+                              const char *token, size_t token_len, uint64_t fence,
+                              const redlock_acquire_options *options, redlock_lock **ret_lock,
                               redlock_report *report);
 
 /* Something that redlock_cancel can be called on; give it to one acquire at a time. */
@@ -249,20 +254,20 @@ REDLOCK_API int redlock_lock_lost_fd(redlock_lock *lock);
 
 typedef struct redlock_info {
     uint32_t struct_size;
-    uint32_t holder_count;   /* nodes on which the holder below holds */
-    uint64_t fence;          /* the largest mark seen; 0: none */
-    int64_t left_ms;         /* until a majority of nodes will have let go; 0: free */
+    uint32_t holder_count; /* nodes on which the holder below holds */
+    uint64_t fence;        /* the largest mark seen; 0: none */
+    int64_t left_ms;       /* until a majority of nodes will have let go; 0: free */
     /* the value of the key on most nodes: token or "digits:label"; empty: free */
     char holder[257];
 } redlock_info;
 
 /* Who holds `name`?  Changes nothing.  OK also when it is free; NO_QUORUM. */
-REDLOCK_API int redlock_inspect(redlock_client *client, const char *name, size_t name_len, redlock_info *ret_info,
-                                redlock_report *report);
+REDLOCK_API int redlock_inspect(redlock_client *client, const char *name, size_t name_len,
+                                redlock_info *ret_info, redlock_report *report);
 /* Throws the holder out on every node that answers, in a way that its renewals do not heal.
  * OK, NO_QUORUM. */
-REDLOCK_API int redlock_break(redlock_client *client, const char *name, size_t name_len, redlock_info *ret_info,
-                              redlock_report *report);
+REDLOCK_API int redlock_break(redlock_client *client, const char *name, size_t name_len,
+                              redlock_info *ret_info, redlock_report *report);
 
 /* Static strings: "NO_QUORUM" ("?" for an unknown one), one plain sentence, and the version of the
  * library that is linked ("0.1.0"). */

@@ -36,19 +36,24 @@ static bool take_number(int64_t given, int64_t default_value, int64_t max, int64
     return *ret_value > 0 && *ret_value <= max;
 }
 
-static bool read_config(const redlock_client_options *options, uint32_t node_count, redlock_client *client, redlock_core_config *ret) {
+static bool read_config(const redlock_client_options *options, uint32_t node_count,
+                        redlock_client *client, redlock_core_config *ret) {
     int64_t connect, release, ppm, floor_us, inflight;
-    bool good = take_number(options->ttl_max_ms, TTL_MAX_MS_DEFAULT, TTL_MAX_MS_LIMIT, &client->ttl_max_ms) &&
-                take_number(options->connect_timeout_ms, CONNECT_TIMEOUT_MS, TIMEOUT_MS_LIMIT, &connect) &&
-                take_number(options->release_timeout_ms, RELEASE_TIMEOUT_MS, TIMEOUT_MS_LIMIT, &release) &&
-                take_number(options->drift_ppm, DRIFT_PPM, DRIFT_PPM_LIMIT, &ppm) &&
-                take_number(options->drift_floor_us, DRIFT_FLOOR_US, TIMEOUT_MS_LIMIT, &floor_us) &&
-                take_number(options->inflight_max, INFLIGHT_MAX, INFLIGHT_LIMIT, &inflight);
-    uint32_t known = REDLOCK_CLIENT_GUARD_ON | REDLOCK_CLIENT_GUARD_OFF | REDLOCK_CLIENT_EVEN_NODES | REDLOCK_CLIENT_EVENT_QUEUE;
+    bool good =
+        take_number(options->ttl_max_ms, TTL_MAX_MS_DEFAULT, TTL_MAX_MS_LIMIT,
+                    &client->ttl_max_ms) &&
+        take_number(options->connect_timeout_ms, CONNECT_TIMEOUT_MS, TIMEOUT_MS_LIMIT, &connect) &&
+        take_number(options->release_timeout_ms, RELEASE_TIMEOUT_MS, TIMEOUT_MS_LIMIT, &release) &&
+        take_number(options->drift_ppm, DRIFT_PPM, DRIFT_PPM_LIMIT, &ppm) &&
+        take_number(options->drift_floor_us, DRIFT_FLOOR_US, TIMEOUT_MS_LIMIT, &floor_us) &&
+        take_number(options->inflight_max, INFLIGHT_MAX, INFLIGHT_LIMIT, &inflight);
+    uint32_t known = REDLOCK_CLIENT_GUARD_ON | REDLOCK_CLIENT_GUARD_OFF |
+                     REDLOCK_CLIENT_EVEN_NODES | REDLOCK_CLIENT_EVENT_QUEUE;
     if (!good || (options->flags & ~known) != 0) {
         return false;
     }
-    client->guarded = node_count >= GUARDED_FROM_NODES || (options->flags & REDLOCK_CLIENT_GUARD_ON) != 0;
+    client->guarded =
+        node_count >= GUARDED_FROM_NODES || (options->flags & REDLOCK_CLIENT_GUARD_ON) != 0;
     client->guarded = client->guarded && (options->flags & REDLOCK_CLIENT_GUARD_OFF) == 0;
     uint64_t guard_ms = (uint64_t)client->ttl_max_ms + GUARD_SLACK_MS;
     *ret = (redlock_core_config){
@@ -78,13 +83,16 @@ static void default_label(char out[REDLOCK_LABEL_BYTES_MAX + 1]) {
 
 /* --- nodes ----------------------------------------------------------------------------------- */
 
-static int refuse_url(redlock_report *report, size_t index, redlock_status status, const redlock_url_error *error) {
+static int refuse_url(redlock_report *report, size_t index, redlock_status status,
+                      const redlock_url_error *error) {
     char sentence[256];
-    (void)snprintf(sentence, sizeof sentence, "URL %zu, character %zu: %s", index + 1, error->offset + 1, error->text);
+    (void)snprintf(sentence, sizeof sentence, "URL %zu, character %zu: %s", index + 1,
+                   error->offset + 1, error->text);
     return redlock_report_refuse(report, status, sentence);
 }
 
-static int read_urls(const char *const *urls, size_t count, redlock_url *out, redlock_report *report) {
+static int read_urls(const char *const *urls, size_t count, redlock_url *out,
+                     redlock_report *report) {
     for (size_t i = 0; i < count; i++) {
         redlock_url_error error = {0, "missing"};
         if (urls[i] == NULL) {
@@ -96,19 +104,24 @@ static int read_urls(const char *const *urls, size_t count, redlock_url *out, re
         }
         for (size_t j = 0; j < i; j++) {
             if (redlock_url_is_same_server(&out[i], &out[j])) {
-                return redlock_report_refuse(report, REDLOCK_SAME_NODE, "two of the URLs name the same server: each node must be a server of its own");
+                return redlock_report_refuse(
+                    report, REDLOCK_SAME_NODE,
+                    "two of the URLs name the same server: each node must be a server of its own");
             }
         }
     }
     return REDLOCK_OK;
 }
 
-static int check_count(size_t count, const redlock_client_options *options, redlock_report *report) {
+static int check_count(size_t count, const redlock_client_options *options,
+                       redlock_report *report) {
     if (count < 1 || count > REDLOCK_NODES_MAX) {
         return redlock_report_refuse(report, REDLOCK_INVALID, "a client has 1 to 15 nodes");
     }
     if (count % 2 == 0 && (options->flags & REDLOCK_CLIENT_EVEN_NODES) == 0) {
-        return redlock_report_refuse(report, REDLOCK_EVEN_NODES, "an even number of nodes survives no more failures than one node fewer: add or leave out one");
+        return redlock_report_refuse(report, REDLOCK_EVEN_NODES,
+                                     "an even number of nodes survives no more failures than one "
+                                     "node fewer: add or leave out one");
     }
     return REDLOCK_OK;
 }
@@ -137,7 +150,8 @@ static bool make_events(redlock_client *client, const redlock_client_options *op
     return true;
 }
 
-static int make_engine(redlock_client *client, redlock_core_config *config, const redlock_url *urls, const char *prefix, redlock_report *report) {
+static int make_engine(redlock_client *client, redlock_core_config *config, const redlock_url *urls,
+                       const char *prefix, redlock_report *report) {
     const redlock_engine_hooks hooks = {
         .ctx = client,
         .tell = redlock_op_tell,
@@ -158,15 +172,17 @@ static int make_engine(redlock_client *client, redlock_core_config *config, cons
     return redlock_report_refuse(report, errno == ENOMEM ? REDLOCK_NOMEM : REDLOCK_IO, NULL);
 }
 
-static int client_fill(redlock_client *client, const redlock_url *urls, size_t count, const redlock_client_options *options,
-                       redlock_report *report) {
+static int client_fill(redlock_client *client, const redlock_url *urls, size_t count,
+                       const redlock_client_options *options, redlock_report *report) {
     redlock_core_config config;
     const char *prefix = options->key_prefix != NULL ? options->key_prefix : "";
     client->node_count = (uint32_t)count;
     client->quorum = redlock_quorum_of(client->node_count);
     redlock_list_init(&client->waits);
-    if (!read_config(options, client->node_count, client, &config) || strlen(prefix) > REDLOCK_PREFIX_BYTES_MAX) {
-        return redlock_report_refuse(report, REDLOCK_INVALID, "a client option is out of its range: see redlock.h");
+    if (!read_config(options, client->node_count, client, &config) ||
+        strlen(prefix) > REDLOCK_PREFIX_BYTES_MAX) {
+        return redlock_report_refuse(report, REDLOCK_INVALID,
+                                     "a client option is out of its range: see redlock.h");
     }
     if (options->label != NULL && options->label[0] != '\0') {
         redlock_options_label(options->label, client->label);
@@ -183,7 +199,8 @@ static int client_fill(redlock_client *client, const redlock_url *urls, size_t c
     return make_engine(client, &config, urls, prefix, report);
 }
 
-int redlock_client_create(const char *const *urls, size_t count, const redlock_client_options *options, redlock_client **ret_client,
+int redlock_client_create(const char *const *urls, size_t count,
+                          const redlock_client_options *options, redlock_client **ret_client,
                           redlock_report *report) {
     redlock_client_options given;
     redlock_report_start(report);

@@ -35,7 +35,8 @@ static bool ring_make_room(redlock_events *events) {
 }
 
 static void ring_push(redlock_events *events, const redlock_event *event) {
-    if (events != NULL && (event->kind == REDLOCK_EVENT_LOST || events->count < REDLOCK_EVENTS_MAX || ring_make_room(events))) {
+    if (events != NULL && (event->kind == REDLOCK_EVENT_LOST ||
+                           events->count < REDLOCK_EVENTS_MAX || ring_make_room(events))) {
         if (!ring_make_room(events)) {
             ring_remove(events, 0); /* nothing but losses: their descriptors have told already */
         }
@@ -68,14 +69,17 @@ static void ring_forget(redlock_events *events, const redlock_lock *lock) {
     events->count = kept;
 }
 
-void redlock_event_push(redlock_client *client, redlock_event_kind kind, redlock_lock *lock, redlock_status status, int32_t node) {
+void redlock_event_push(redlock_client *client, redlock_event_kind kind, redlock_lock *lock,
+                        redlock_status status, int32_t node) {
     if (client->callbacks == NULL && client->queue == NULL) {
         return;
     }
-    redlock_event event = {.struct_size = sizeof event, .kind = kind, .lock = lock, .status = status, .node = node};
+    redlock_event event = {
+        .struct_size = sizeof event, .kind = kind, .lock = lock, .status = status, .node = node};
     if (lock != NULL) {
         redlock_ns until = atomic_load(&lock->held_until);
-        event.remaining_ms = (int64_t)redlock_ns_to_ms_down(redlock_ns_since(until, redlock_clock_now()));
+        event.remaining_ms =
+            (int64_t)redlock_ns_to_ms_down(redlock_ns_since(until, redlock_clock_now()));
     }
     ring_push(client->callbacks, &event);
     ring_push(client->queue, &event);
@@ -113,7 +117,9 @@ void redlock_event_forget(redlock_client *client, const redlock_lock *lock) {
 }
 
 int redlock_client_event_fd(const redlock_client *client) {
-    return client->queue != NULL && !redlock_engine_is_child(client->engine) ? client->queue_wake.read_fd : -1;
+    return client->queue != NULL && !redlock_engine_is_child(client->engine)
+               ? client->queue_wake.read_fd
+               : -1;
 }
 
 int redlock_client_next_event(redlock_client *client, redlock_event *ret_event) {

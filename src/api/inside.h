@@ -32,8 +32,8 @@ typedef struct redlock_op {
 
 /* Whom the core's events about a slot concern. */
 typedef struct redlock_owner {
-    redlock_lock *lock;     /* NULL for LOOK */
-    redlock_op *op;         /* NULL when nobody waits */
+    redlock_lock *lock; /* NULL for LOOK */
+    redlock_op *op;     /* NULL when nobody waits */
 } redlock_owner;
 
 struct redlock_lock {
@@ -43,16 +43,16 @@ struct redlock_lock {
     bool lost;
     bool lost_wake_made;
     redlock_wake lost_wake;
-    uint64_t fence;         /* fixed once acquired, like name and token */
+    uint64_t fence;                      /* fixed once acquired, like name and token */
     int64_t ttl_ms, margin_ms, renew_ms; /* as asked for: what extend computes anew from */
     size_t name_len, token_len;
-    char *name, *token;     /* in this block of memory, each with a NUL behind */
+    char *name, *token; /* in this block of memory, each with a NUL behind */
     char label[REDLOCK_LABEL_BYTES_MAX + 1];
 };
 
 struct redlock_wait {
     redlock_client *client;
-    redlock_link link;      /* in client->waits while an acquire uses it */
+    redlock_link link; /* in client->waits while an acquire uses it */
     uint32_t slot;
     atomic_int canceled;
 };
@@ -71,7 +71,7 @@ struct redlock_client {
     void *user;
     char label[REDLOCK_LABEL_BYTES_MAX + 1];
     char where[REDLOCK_NODES_MAX][REDLOCK_WHERE_BYTES];
-    redlock_owner *owners;  /* by slot */
+    redlock_owner *owners; /* by slot */
     uint32_t owner_count;
     redlock_list waits;
     redlock_events *callbacks; /* on their way to on_event; NULL without one */
@@ -86,7 +86,8 @@ struct redlock_client {
 /* Copies a caller's options struct of any released size; what it lacks is 0.  UNSUPPORTED when it is
  * newer and sets something unknown: a wish that can't be read must not be ignored. */
 redlock_status redlock_options_read(void *out, size_t size, const void *options);
-redlock_status redlock_options_seek(const redlock_client *client, const redlock_acquire_options *options, redlock_seek *ret_seek);
+redlock_status redlock_options_seek(const redlock_client *client,
+                                    const redlock_acquire_options *options, redlock_seek *ret_seek);
 redlock_status redlock_options_name(const char *name, size_t name_len);
 /* A holder label: printable, no space, cut at 64 bytes; other bytes become '_'. */
 void redlock_options_label(const char *label, char out[REDLOCK_LABEL_BYTES_MAX + 1]);
@@ -101,11 +102,13 @@ void redlock_lock_free(redlock_lock *lock);
 void redlock_report_start(redlock_report *report);
 /* What a call that sent nothing says. */
 int redlock_report_refuse(redlock_report *report, redlock_status status, const char *sentence);
-void redlock_report_fill(redlock_report *report, const redlock_client *client, redlock_core *core, uint32_t slot, redlock_status status);
+void redlock_report_fill(redlock_report *report, const redlock_client *client, redlock_core *core,
+                         uint32_t slot, redlock_status status);
 
 /* --- event.c --------------------------------------------------------------------------------- */
 
-void redlock_event_push(redlock_client *client, redlock_event_kind kind, redlock_lock *lock, redlock_status status, int32_t node);
+void redlock_event_push(redlock_client *client, redlock_event_kind kind, redlock_lock *lock,
+                        redlock_status status, int32_t node);
 bool redlock_event_is_pending(void *ctx);
 void redlock_event_deliver(void *ctx);
 /* Nothing about this lock is delivered any more; waits for a callback that looks at it. */
@@ -123,7 +126,8 @@ void redlock_pool_give(struct redlock_pool *pool, void *block); /* NULL is fine 
 /* [locked] Room for one slot and its owner. */
 bool redlock_op_reserve(redlock_client *client);
 /* [locked] Steps `fact` for the slot and waits until the core has answered the op. */
-redlock_status redlock_op_run(redlock_client *client, const redlock_fact *fact, redlock_lock *lock, redlock_op *op);
+redlock_status redlock_op_run(redlock_client *client, const redlock_fact *fact, redlock_lock *lock,
+                              redlock_op *op);
 /* Engine hooks. */
 void redlock_op_tell(void *ctx, const redlock_wish *wish);
 size_t redlock_op_token(void *ctx, uint32_t slot, uint8_t *out, size_t size);

@@ -7,7 +7,8 @@
 /* --- handles --------------------------------------------------------------------------------- */
 
 static redlock_lock *lock_create(redlock_client *client, const char *name, size_t name_len) {
-    redlock_lock *lock = redlock_pool_take(client->pool, sizeof *lock + name_len + 1 + REDLOCK_TOKEN_BYTES_MAX + 1);
+    redlock_lock *lock =
+        redlock_pool_take(client->pool, sizeof *lock + name_len + 1 + REDLOCK_TOKEN_BYTES_MAX + 1);
     if (lock == NULL) {
         return NULL;
     }
@@ -40,7 +41,8 @@ static void lock_end(redlock_lock *lock) {
 
 /* --- acquire and adopt ----------------------------------------------------------------------- */
 
-static void label_of(const redlock_client *client, const redlock_acquire_options *options, char out[REDLOCK_LABEL_BYTES_MAX + 1]) {
+static void label_of(const redlock_client *client, const redlock_acquire_options *options,
+                     char out[REDLOCK_LABEL_BYTES_MAX + 1]) {
     if (options->label != NULL && options->label[0] != '\0') {
         redlock_options_label(options->label, out);
     } else {
@@ -48,10 +50,12 @@ static void label_of(const redlock_client *client, const redlock_acquire_options
     }
 }
 
-static int read_request(redlock_client *client, const char *name, size_t name_len, const redlock_acquire_options *options,
-                        redlock_acquire_options *ret_given, redlock_seek *ret_seek, redlock_report *report) {
+static int read_request(redlock_client *client, const char *name, size_t name_len,
+                        const redlock_acquire_options *options, redlock_acquire_options *ret_given,
+                        redlock_seek *ret_seek, redlock_report *report) {
     if (client == NULL || redlock_engine_is_child(client->engine)) {
-        return redlock_report_refuse(report, client == NULL ? REDLOCK_INVALID : REDLOCK_FORKED, NULL);
+        return redlock_report_refuse(report, client == NULL ? REDLOCK_INVALID : REDLOCK_FORKED,
+                                     NULL);
     }
     redlock_status status = redlock_options_read(ret_given, sizeof *ret_given, options);
     if (status == REDLOCK_OK) {
@@ -67,7 +71,8 @@ static int read_request(redlock_client *client, const char *name, size_t name_le
 static int begin(redlock_client *client, redlock_lock *lock, redlock_fact *fact, redlock_op *op) {
     redlock_core *core = redlock_engine_core(client->engine);
     fact->slot = redlock_core_vacant(core);
-    fact->as.ask.memory = redlock_pool_take(client->pool, redlock_core_slot_size(core, lock->name_len, fact->as.ask.token.len));
+    fact->as.ask.memory = redlock_pool_take(
+        client->pool, redlock_core_slot_size(core, lock->name_len, fact->as.ask.token.len));
     if (fact->as.ask.memory == NULL) {
         return redlock_report_refuse(op->report, REDLOCK_NOMEM, NULL);
     }
@@ -83,7 +88,8 @@ static int begin(redlock_client *client, redlock_lock *lock, redlock_fact *fact,
     return status;
 }
 
-static int seek_or_adopt(redlock_client *client, const char *name, size_t name_len, const redlock_acquire_options *given, redlock_fact *fact,
+static int seek_or_adopt(redlock_client *client, const char *name, size_t name_len,
+                         const redlock_acquire_options *given, redlock_fact *fact,
                          redlock_lock **ret_lock, redlock_op *op) {
     redlock_engine_lock(client->engine);
     redlock_lock *lock = redlock_op_reserve(client) ? lock_create(client, name, name_len) : NULL;
@@ -118,8 +124,9 @@ static int seek_or_adopt(redlock_client *client, const char *name, size_t name_l
     return result;
 }
 
-int redlock_acquire(redlock_client *client, const char *name, size_t name_len, const redlock_acquire_options *options,
-                    redlock_lock **ret_lock, redlock_report *report) {
+int redlock_acquire(redlock_client *client, const char *name, size_t name_len,
+                    const redlock_acquire_options *options, redlock_lock **ret_lock,
+                    redlock_report *report) {
     redlock_acquire_options given;
     redlock_fact fact = {.kind = REDLOCK_FACT_ACQUIRE};
     redlock_report_start(report);
@@ -133,8 +140,9 @@ int redlock_acquire(redlock_client *client, const char *name, size_t name_len, c
     return seek_or_adopt(client, name, name_len, &given, &fact, ret_lock, &op);
 }
 
-int redlock_adopt(redlock_client *client, const char *name, size_t name_len, const char *token, size_t token_len, uint64_t fence,
-                  const redlock_acquire_options *options, redlock_lock **ret_lock, redlock_report *report) {
+int redlock_adopt(redlock_client *client, const char *name, size_t name_len, const char *token,
+                  size_t token_len, uint64_t fence, const redlock_acquire_options *options,
+                  redlock_lock **ret_lock, redlock_report *report) {
     redlock_acquire_options given;
     redlock_fact fact = {.kind = REDLOCK_FACT_ADOPT};
     redlock_report_start(report);
@@ -160,8 +168,9 @@ static int extend(redlock_lock *lock, int64_t ttl_ms, bool once, redlock_report 
         return redlock_report_refuse(report, REDLOCK_FORKED, NULL);
     }
     redlock_engine_lock(client->engine);
-    redlock_acquire_options options = {
-        .ttl_ms = ttl_ms == 0 ? lock->ttl_ms : ttl_ms, .margin_ms = lock->margin_ms, .renew_ms = lock->renew_ms};
+    redlock_acquire_options options = {.ttl_ms = ttl_ms == 0 ? lock->ttl_ms : ttl_ms,
+                                       .margin_ms = lock->margin_ms,
+                                       .renew_ms = lock->renew_ms};
     redlock_seek seek;
     redlock_status status = redlock_options_seek(client, &options, &seek);
     if (status == REDLOCK_OK && lock->lost) {

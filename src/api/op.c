@@ -48,7 +48,8 @@ bool redlock_op_reserve(redlock_client *client) {
     return true;
 }
 
-redlock_status redlock_op_run(redlock_client *client, const redlock_fact *fact, redlock_lock *lock, redlock_op *op) {
+redlock_status redlock_op_run(redlock_client *client, const redlock_fact *fact, redlock_lock *lock,
+                              redlock_op *op) {
     redlock_owner *owner = &client->owners[fact->slot];
     while (lock != NULL && owner->op != NULL) { /* another thread's call on this lock comes first */
         redlock_engine_wait_change(client->engine);
@@ -78,7 +79,8 @@ static void answer(redlock_client *client, uint32_t slot, redlock_status status)
 /* --- events of the core ---------------------------------------------------------------------- */
 
 static void lock_held(redlock_client *client, redlock_lock *lock) {
-    atomic_store(&lock->held_until, redlock_core_held_until(redlock_engine_core(client->engine), lock->slot));
+    atomic_store(&lock->held_until,
+                 redlock_core_held_until(redlock_engine_core(client->engine), lock->slot));
 }
 
 static void lock_acquired(redlock_client *client, redlock_lock *lock) {
@@ -204,7 +206,8 @@ void redlock_op_woken(void *ctx) {
     redlock_link *end = &client->waits.head;
     for (redlock_link *link = client->waits.head.next; link != end; link = link->next) {
         redlock_wait *wait = REDLOCK_LIST_ELEMENT(link, redlock_wait, link);
-        const redlock_op *op = client->owners[wait->slot].op; /* another's by now, when ours is done */
+        const redlock_op *op =
+            client->owners[wait->slot].op; /* another's by now, when ours is done */
         if (atomic_load(&wait->canceled) != 0 && op != NULL && op->wait == wait) {
             const redlock_fact cancel = {.kind = REDLOCK_FACT_CANCEL, .slot = wait->slot};
             redlock_engine_step(client->engine, &cancel);

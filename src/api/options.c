@@ -34,7 +34,9 @@ redlock_status redlock_options_name(const char *name, size_t name_len) {
     if (name == NULL || name_len < 1 || name_len > REDLOCK_NAME_BYTES_MAX) {
         return REDLOCK_BAD_NAME;
     }
-    return redlock_step_is_reserved((redlock_bytes){(const uint8_t *)name, name_len}) ? REDLOCK_BAD_NAME : REDLOCK_OK;
+    return redlock_step_is_reserved((redlock_bytes){(const uint8_t *)name, name_len})
+               ? REDLOCK_BAD_NAME
+               : REDLOCK_OK;
 }
 
 void redlock_options_label(const char *label, char out[REDLOCK_LABEL_BYTES_MAX + 1]) {
@@ -55,7 +57,8 @@ static redlock_ns length_of(int64_t ms, int64_t default_ms) {
     return redlock_ns_from_ms((uint64_t)clamp(chosen, 0, INT64_C(86400000)));
 }
 
-static redlock_status seek_times(const redlock_client *client, const redlock_acquire_options *options, redlock_seek *seek) {
+static redlock_status seek_times(const redlock_client *client,
+                                 const redlock_acquire_options *options, redlock_seek *seek) {
     int64_t ttl = options->ttl_ms == 0 ? TTL_MS_DEFAULT : options->ttl_ms;
     if (options->ttl_ms == 0 && ttl > client->ttl_max_ms) {
         ttl = client->ttl_max_ms;
@@ -66,19 +69,23 @@ static redlock_status seek_times(const redlock_client *client, const redlock_acq
     seek->ttl = redlock_ns_from_ms((uint64_t)ttl);
     int64_t margin = ttl / 4 < MARGIN_MS_MAX ? ttl / 4 : MARGIN_MS_MAX;
     seek->margin = length_of(options->margin_ms, margin == 0 ? -1 : margin);
-    seek->node_timeout = length_of(options->node_timeout_ms, clamp(ttl / 20, NODE_TIMEOUT_MS_MIN, NODE_TIMEOUT_MS_MAX));
+    seek->node_timeout = length_of(options->node_timeout_ms,
+                                   clamp(ttl / 20, NODE_TIMEOUT_MS_MIN, NODE_TIMEOUT_MS_MAX));
     /* In nanoseconds, or a ttl of a few milliseconds would never be renewed. */
     redlock_ns renew = options->renew_ms == 0 ? seek->ttl / 3 : length_of(options->renew_ms, 0);
     seek->renew = options->renew_ms == REDLOCK_NO_RENEW ? 0 : renew;
     return REDLOCK_OK;
 }
 
-redlock_status redlock_options_seek(const redlock_client *client, const redlock_acquire_options *options, redlock_seek *ret_seek) {
+redlock_status redlock_options_seek(const redlock_client *client,
+                                    const redlock_acquire_options *options,
+                                    redlock_seek *ret_seek) {
     *ret_seek = (redlock_seek){.fenced = (options->flags & REDLOCK_ACQUIRE_PLAIN) == 0};
-    bool bad_lengths = options->margin_ms < -1 || options->node_timeout_ms < 0 || options->renew_ms < -1 ||
-                       options->retry_min_ms < -1 || options->retry_jitter_ms < -1;
-    if (bad_lengths || options->wait_ms < 0 || options->tries_max < 0 || options->tries_max > UINT32_MAX ||
-        (options->flags & ~REDLOCK_ACQUIRE_PLAIN) != 0) {
+    bool bad_lengths = options->margin_ms < -1 || options->node_timeout_ms < 0 ||
+                       options->renew_ms < -1 || options->retry_min_ms < -1 ||
+                       options->retry_jitter_ms < -1;
+    if (bad_lengths || options->wait_ms < 0 || options->tries_max < 0 ||
+        options->tries_max > UINT32_MAX || (options->flags & ~REDLOCK_ACQUIRE_PLAIN) != 0) {
         return REDLOCK_INVALID;
     }
     ret_seek->tries_max = (uint32_t)options->tries_max;
@@ -87,7 +94,8 @@ redlock_status redlock_options_seek(const redlock_client *client, const redlock_
     bool bounded = options->wait_ms < INT64_MAX / (int64_t)REDLOCK_NS_PER_MS;
     ret_seek->wait = bounded ? redlock_ns_from_ms((uint64_t)options->wait_ms) : REDLOCK_NEVER;
     if (options->token != NULL || options->token_len != 0) {
-        if (options->token == NULL || options->token_len < 1 || options->token_len > REDLOCK_TOKEN_BYTES_MAX) {
+        if (options->token == NULL || options->token_len < 1 ||
+            options->token_len > REDLOCK_TOKEN_BYTES_MAX) {
             return REDLOCK_BAD_TOKEN;
         }
         ret_seek->own_token = true;

@@ -5,8 +5,8 @@
 #include "api/inside.h"
 
 #define CLASS_BYTES 512u
-#define CLASS_COUNT 16u  /* blocks beyond 8 KiB are not kept */
-#define KEPT_MAX 256u    /* blocks of one class */
+#define CLASS_COUNT 16u /* blocks beyond 8 KiB are not kept */
+#define KEPT_MAX 256u   /* blocks of one class */
 
 typedef struct block { /* in front of what the caller gets */
     size_t class_index;

@@ -48,9 +48,10 @@ static void say_held(redlock_report *report) {
         return;
     }
     const char *who = node->words[0] != '\0' ? node->words : "a holder that left no label";
-    (void)snprintf(report->sentence, sizeof report->sentence,
-                   "held by %s for another %lld.%01lld s unless renewed; wait longer, or look at the holder", who,
-                   (long long)(node->left_ms / 1000), (long long)(node->left_ms % 1000 / 100));
+    (void)snprintf(
+        report->sentence, sizeof report->sentence,
+        "held by %s for another %lld.%01lld s unless renewed; wait longer, or look at the holder",
+        who, (long long)(node->left_ms / 1000), (long long)(node->left_ms % 1000 / 100));
 }
 
 static uint32_t count_status(const redlock_report *report, redlock_status status) {
@@ -69,9 +70,11 @@ static void say_not_ready(redlock_report *report) {
         }
     }
     (void)snprintf(report->sentence, sizeof report->sentence,
-                   "%u of %u nodes are new or restarted and give no vote for up to %lld s more; wait, or if they are "
+                   "%u of %u nodes are new or restarted and give no vote for up to %lld s more; "
+                   "wait, or if they are "
                    "new and empty declare them ready with `redlock init`",
-                   count_status(report, REDLOCK_NOT_READY), report->node_count, (long long)(left + 999) / 1000);
+                   count_status(report, REDLOCK_NOT_READY), report->node_count,
+                   (long long)(left + 999) / 1000);
 }
 
 static void say_no_quorum(redlock_report *report) {
@@ -86,18 +89,21 @@ static void say_no_quorum(redlock_report *report) {
         if (status == REDLOCK_OK || !first || at >= sizeof causes) {
             continue;
         }
-        int wrote = snprintf(causes + at, sizeof causes - at, "%s%u %s", at > 0 ? ", " : "",
-                             count_status(report, (redlock_status)status), redlock_status_name(status));
+        int wrote =
+            snprintf(causes + at, sizeof causes - at, "%s%u %s", at > 0 ? ", " : "",
+                     count_status(report, (redlock_status)status), redlock_status_name(status));
         at += wrote > 0 ? (size_t)wrote : 0;
     }
-    (void)snprintf(report->sentence, sizeof report->sentence,
-                   "%u of %u nodes are needed and %u granted (%s); see what each node says, and try again", report->quorum,
-                   report->node_count, report->granted, causes);
+    (void)snprintf(
+        report->sentence, sizeof report->sentence,
+        "%u of %u nodes are needed and %u granted (%s); see what each node says, and try again",
+        report->quorum, report->node_count, report->granted, causes);
 }
 
 static void say_unknown(redlock_report *report) {
     (void)snprintf(report->sentence, sizeof report->sentence,
-                   "only %u of %u nodes said that they gave the lock up, and %u are needed; if the others still have it, others "
+                   "only %u of %u nodes said that they gave the lock up, and %u are needed; if the "
+                   "others still have it, others "
                    "wait until its ttl is over",
                    report->granted, report->node_count, report->quorum);
 }
@@ -116,7 +122,8 @@ static void say_status(redlock_report *report, redlock_status status) {
     }
 }
 
-void redlock_report_fill(redlock_report *report, const redlock_client *client, redlock_core *core, uint32_t slot, redlock_status status) {
+void redlock_report_fill(redlock_report *report, const redlock_client *client, redlock_core *core,
+                         uint32_t slot, redlock_status status) {
     if (!is_report(report)) {
         return;
     }

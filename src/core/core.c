@@ -82,7 +82,8 @@ static void step_ask(redlock_core *core, const redlock_fact *fact) {
 static void step_reply(redlock_core *core, const redlock_fact *fact) {
     uint32_t index = (uint32_t)(fact->as.reply.tag >> 32);
     redlock_slot *slot = redlock_slot_at(core, index);
-    redlock_vote_reply(core, &slot->votes[fact->node], (uint32_t)fact->as.reply.tag, &fact->as.reply.answer);
+    redlock_vote_reply(core, &slot->votes[fact->node], (uint32_t)fact->as.reply.tag,
+                       &fact->as.reply.answer);
 }
 
 static void step_fact(redlock_core *core, const redlock_fact *fact) {
@@ -93,7 +94,8 @@ static void step_fact(redlock_core *core, const redlock_fact *fact) {
         step_ask(core, fact);
         return;
     case REDLOCK_FACT_TOKEN:
-        redlock_seek_token(core, redlock_slot_at(core, fact->slot), fact->as.token.token, fact->as.token.wall_us);
+        redlock_seek_token(core, redlock_slot_at(core, fact->slot), fact->as.token.token,
+                           fact->as.token.wall_us);
         return;
     case REDLOCK_FACT_EXTEND:
         redlock_watch_extend(core, redlock_slot_at(core, fact->slot), fact);
@@ -146,7 +148,8 @@ static bool next_node_event(redlock_core *core, redlock_wish *ret_wish) {
         redlock_node *node = &core->nodes[i];
         if (node->tell_up || node->tell_down) {
             bool up = node->tell_up;
-            *ret_wish = (redlock_wish){.kind = REDLOCK_WISH_TELL, .slot = REDLOCK_SLOT_NONE, .node = i};
+            *ret_wish =
+                (redlock_wish){.kind = REDLOCK_WISH_TELL, .slot = REDLOCK_SLOT_NONE, .node = i};
             ret_wish->as.tell.event = up ? REDLOCK_TELL_NODE_UP : REDLOCK_TELL_NODE_DOWN;
             ret_wish->as.tell.status = node->status;
             node->tell_up = false;
@@ -163,8 +166,8 @@ bool redlock_core_next(redlock_core *core, redlock_wish *ret_wish) {
             return true;
         }
     }
-    return redlock_slot_next_token(core, ret_wish) || next_node_event(core, ret_wish) || redlock_slot_next_tell(core, ret_wish) ||
-           redlock_slot_next_gone(core, ret_wish);
+    return redlock_slot_next_token(core, ret_wish) || next_node_event(core, ret_wish) ||
+           redlock_slot_next_tell(core, ret_wish) || redlock_slot_next_gone(core, ret_wish);
 }
 
 redlock_ns redlock_core_deadline(const redlock_core *core) {
@@ -178,7 +181,9 @@ redlock_ns redlock_core_deadline(const redlock_core *core) {
 /* --- asking ---------------------------------------------------------------------------------- */
 
 redlock_ns redlock_core_held_until(const redlock_core *core, uint32_t slot) {
-    return redlock_slot_at(core, slot)->state == REDLOCK_SLOT_HELD ? redlock_slot_at(core, slot)->deadline : 0;
+    return redlock_slot_at(core, slot)->state == REDLOCK_SLOT_HELD
+               ? redlock_slot_at(core, slot)->deadline
+               : 0;
 }
 
 uint64_t redlock_core_fence(const redlock_core *core, uint32_t slot) {
@@ -202,11 +207,13 @@ static const char *report_words(const redlock_node *node, const redlock_vote *vo
         return "decided before it answered";
     }
     bool down = node->link != REDLOCK_LINK_UP && vote->status == node->status;
-    bool refused = vote->outcome == REDLOCK_OUTCOME_FAILED && vote->status != REDLOCK_SILENT && vote->status != REDLOCK_NOT_READY;
+    bool refused = vote->outcome == REDLOCK_OUTCOME_FAILED && vote->status != REDLOCK_SILENT &&
+                   vote->status != REDLOCK_NOT_READY;
     return down || refused ? node->words : vote->holder;
 }
 
-void redlock_core_report(const redlock_core *core, uint32_t slot, uint32_t node, redlock_vote_report *ret_report) {
+void redlock_core_report(const redlock_core *core, uint32_t slot, uint32_t node,
+                         redlock_vote_report *ret_report) {
     REDLOCK_ASSERT(node < core->config.node_count);
     const redlock_slot *at = redlock_slot_at(core, slot);
     const redlock_vote *vote = &at->votes[node];

@@ -25,16 +25,16 @@
 typedef struct redlock_core redlock_core;
 
 typedef struct redlock_core_config {
-    uint32_t node_count;         /* 1 .. REDLOCK_NODE_MAX */
-    uint64_t seed;               /* of the jitter */
-    uint32_t drift_ppm;          /* rate error between any two clocks, parts per million */
-    redlock_ns drift_floor;      /* PX granularity */
-    redlock_ns connect_timeout;  /* from CONNECT to LINK_UP */
+    uint32_t node_count;                 /* 1 .. REDLOCK_NODE_MAX */
+    uint64_t seed;                       /* of the jitter */
+    uint32_t drift_ppm;                  /* rate error between any two clocks, parts per million */
+    redlock_ns drift_floor;              /* PX granularity */
+    redlock_ns connect_timeout;          /* from CONNECT to LINK_UP */
     redlock_ns backoff_min, backoff_max; /* between failed connects to one node */
-    redlock_ns silence_max;      /* a link whose oldest command waits longer is hung up */
+    redlock_ns silence_max;              /* a link whose oldest command waits longer is hung up */
     redlock_ns release_timeout;
-    redlock_ns guard;            /* how long a node with a new run gives no vote; 0: guard off */
-    uint32_t inflight_max;       /* unanswered commands per node; more wait in order */
+    redlock_ns guard;      /* how long a node with a new run gives no vote; 0: guard off */
+    uint32_t inflight_max; /* unanswered commands per node; more wait in order */
 } redlock_core_config;
 
 /* --- facts ----------------------------------------------------------------------------------- */
@@ -45,39 +45,39 @@ typedef enum redlock_fact_kind {
     REDLOCK_FACT_LOOK,        /* user asks every node one question; a new slot */
     REDLOCK_FACT_TOKEN,       /* answers WISH_TOKEN */
     REDLOCK_FACT_EXTEND,
-    REDLOCK_FACT_RELEASE,     /* ends the user's interest in the slot, whatever its state */
-    REDLOCK_FACT_CANCEL,      /* stop seeking; ignored in any other state */
+    REDLOCK_FACT_RELEASE, /* ends the user's interest in the slot, whatever its state */
+    REDLOCK_FACT_CANCEL,  /* stop seeking; ignored in any other state */
     REDLOCK_FACT_LINK_UP,
-    REDLOCK_FACT_LINK_DOWN,   /* also: connecting failed; also: the greeting said it can't vote */
-    REDLOCK_FACT_REPLY,       /* answers WISH_SEND by its tag, however late */
-    REDLOCK_FACT_TIME         /* nothing but the clock moved */
+    REDLOCK_FACT_LINK_DOWN, /* also: connecting failed; also: the greeting said it can't vote */
+    REDLOCK_FACT_REPLY,     /* answers WISH_SEND by its tag, however late */
+    REDLOCK_FACT_TIME       /* nothing but the clock moved */
 } redlock_fact_kind;
 
-typedef struct redlock_seek { /* how to acquire */
-    redlock_ns ttl;            /* what validity is counted from */
-    redlock_ns margin;         /* added for the servers */
-    redlock_ns node_timeout;   /* per command */
-    redlock_ns wait;           /* 0: one attempt; REDLOCK_NEVER: for ever */
-    uint32_t tries_max;        /* attempts; 0: as many as the wait allows */
+typedef struct redlock_seek {           /* how to acquire */
+    redlock_ns ttl;                     /* what validity is counted from */
+    redlock_ns margin;                  /* added for the servers */
+    redlock_ns node_timeout;            /* per command */
+    redlock_ns wait;                    /* 0: one attempt; REDLOCK_NEVER: for ever */
+    uint32_t tries_max;                 /* attempts; 0: as many as the wait allows */
     redlock_ns retry_min, retry_jitter; /* between attempts: retry_min + 0 .. retry_jitter */
-    redlock_ns renew;          /* between renewals; 0: never renew */
-    bool fenced;               /* false: plain */
-    bool own_token;            /* the token is the caller's: it is kept for every attempt */
+    redlock_ns renew;                   /* between renewals; 0: never renew */
+    bool fenced;                        /* false: plain */
+    bool own_token; /* the token is the caller's: it is kept for every attempt */
 } redlock_seek;
 
 typedef struct redlock_fact { /* everything it points at is borrowed for the step, but for memory */
     redlock_fact_kind kind;
     /* ACQUIRE, ADOPT, LOOK: redlock_core_vacant(); else the lock meant */
     uint32_t slot;
-    uint32_t node;             /* LINK_*, REPLY */
+    uint32_t node; /* LINK_*, REPLY */
     union {
-        struct {               /* ACQUIRE, ADOPT, LOOK */
-            void *memory;      /* redlock_core_slot_size() bytes, the core's until WISH_GONE */
+        struct {          /* ACQUIRE, ADOPT, LOOK */
+            void *memory; /* redlock_core_slot_size() bytes, the core's until WISH_GONE */
             redlock_bytes name, token; /* LOOK: no token */
             /* ADOPT: ttl, margin, node_timeout, renew, fenced; LOOK: node_timeout */
             redlock_seek seek;
-            uint64_t fence;    /* ADOPT: 0 when not known */
-            uint64_t wall_us;  /* ACQUIRE: the wall clock; only orders fences */
+            uint64_t fence;                /* ADOPT: 0 when not known */
+            uint64_t wall_us;              /* ACQUIRE: the wall clock; only orders fences */
             redlock_command_kind question; /* LOOK: LOOK, BREAK, PROBE or DECLARE */
         } ask;
         struct {
@@ -87,12 +87,12 @@ typedef struct redlock_fact { /* everything it points at is borrowed for the ste
         struct {
             redlock_ns ttl;
             redlock_ns margin;
-            redlock_ns renew;  /* the new interval; 0: as before */
-            bool once;         /* one round; else until the old deadline */
+            redlock_ns renew; /* the new interval; 0: as before */
+            bool once;        /* one round; else until the old deadline */
         } extend;
         struct {
             redlock_bytes run_id;
-            uint64_t time_ms;  /* the node's clock when the greeting was answered */
+            uint64_t time_ms; /* the node's clock when the greeting was answered */
         } up;
         struct {
             redlock_status status; /* IO, AUTH, REPLICA ... */
@@ -109,12 +109,13 @@ typedef struct redlock_fact { /* everything it points at is borrowed for the ste
 /* --- wishes ---------------------------------------------------------------------------------- */
 
 typedef enum redlock_wish_kind {
-    REDLOCK_WISH_SEND = 1, /* one command to one node; answered by REPLY with the tag or LINK_DOWN */
-    REDLOCK_WISH_CONNECT,  /* answered by LINK_UP or LINK_DOWN */
-    REDLOCK_WISH_HANG_UP,  /* close the link, or give up connecting; answered by nothing */
-    REDLOCK_WISH_TOKEN,    /* a fresh token for the slot's next attempt: FACT_TOKEN */
-    REDLOCK_WISH_TELL,     /* an event for the user */
-    REDLOCK_WISH_GONE      /* the slot is free again, and so is its memory */
+    REDLOCK_WISH_SEND =
+        1,                /* one command to one node; answered by REPLY with the tag or LINK_DOWN */
+    REDLOCK_WISH_CONNECT, /* answered by LINK_UP or LINK_DOWN */
+    REDLOCK_WISH_HANG_UP, /* close the link, or give up connecting; answered by nothing */
+    REDLOCK_WISH_TOKEN,   /* a fresh token for the slot's next attempt: FACT_TOKEN */
+    REDLOCK_WISH_TELL,    /* an event for the user */
+    REDLOCK_WISH_GONE     /* the slot is free again, and so is its memory */
 } redlock_wish_kind;
 
 typedef enum redlock_tell {
@@ -176,11 +177,11 @@ void redlock_core_check(const redlock_core *core);
 /* --- asking about a slot; valid between its first fact and WISH_GONE ------------------------- */
 
 typedef struct redlock_vote_report {
-    redlock_status status;   /* OK: this node counts for us */
+    redlock_status status; /* OK: this node counts for us */
     int sys_errno;
-    redlock_ns latency;      /* of its last answer; 0: none */
+    redlock_ns latency; /* of its last answer; 0: none */
     uint64_t mark;
-    redlock_ns left;         /* what the holder has left there; 0: not known */
+    redlock_ns left;                 /* what the holder has left there; 0: not known */
     char words[REDLOCK_WORDS_BYTES]; /* the server's words or the holder's value; maybe empty */
 } redlock_vote_report;
 
@@ -190,7 +191,8 @@ uint64_t redlock_core_fence(const redlock_core *core, uint32_t slot);
 redlock_bytes redlock_core_token(const redlock_core *core, uint32_t slot);
 /* LOOK: the whole value that the node showed; borrowed until the next step. */
 redlock_bytes redlock_core_value(const redlock_core *core, uint32_t slot, uint32_t node);
-void redlock_core_report(const redlock_core *core, uint32_t slot, uint32_t node, redlock_vote_report *ret_report);
+void redlock_core_report(const redlock_core *core, uint32_t slot, uint32_t node,
+                         redlock_vote_report *ret_report);
 /* The memory of a slot that is in use, for whoever ends the core; NULL for a vacant one. */
 void *redlock_core_memory(const redlock_core *core, uint32_t slot);
 /* Commands sent and not answered, over all nodes. */

@@ -27,64 +27,64 @@
 
 /* --- vote ------------------------------------------------------------------------------------ */
 
-typedef enum redlock_outcome { /* of the round in progress */
-    REDLOCK_OUTCOME_NONE = 0,  /* not asked */
-    REDLOCK_OUTCOME_OPEN,      /* asked, or about to be */
-    REDLOCK_OUTCOME_YES,
-    REDLOCK_OUTCOME_HEALED,    /* ours again, but it may not be counted yet */
-    REDLOCK_OUTCOME_NO,        /* a definite no that is about the name: held, not held */
-    REDLOCK_OUTCOME_FAILED     /* no answer that counts; status says why */
+typedef enum redlock_outcome {                           /* of the round in progress */
+                               REDLOCK_OUTCOME_NONE = 0, /* not asked */
+                               REDLOCK_OUTCOME_OPEN,     /* asked, or about to be */
+                               REDLOCK_OUTCOME_YES,
+                               REDLOCK_OUTCOME_HEALED, /* ours again, but it may not be counted yet */
+                               REDLOCK_OUTCOME_NO, /* a definite no that is about the name: held, not held */
+                               REDLOCK_OUTCOME_FAILED /* no answer that counts; status says why */
 } redlock_outcome;
 
 typedef struct redlock_vote {
-    redlock_link want_link;      /* in node->wants while want is set */
-    redlock_link open_link;      /* in node->open while a command is unanswered */
+    redlock_link want_link; /* in node->wants while want is set */
+    redlock_link open_link; /* in node->open while a command is unanswered */
     struct redlock_slot *slot;
     uint32_t node;
-    redlock_command_kind want;   /* the next command; 0: none */
-    redlock_command_kind claim;  /* unanswered command that is no RELEASE; 0: none */
+    redlock_command_kind want;  /* the next command; 0: none */
+    redlock_command_kind claim; /* unanswered command that is no RELEASE; 0: none */
     uint32_t claim_tag;
-    redlock_ns claim_at;         /* the step in which it was sent */
-    redlock_ns claim_until;      /* what a YES to it proves: ours at least until then */
-    bool release_open;           /* an unanswered RELEASE */
+    redlock_ns claim_at;    /* the step in which it was sent */
+    redlock_ns claim_until; /* what a YES to it proves: ours at least until then */
+    bool release_open;      /* an unanswered RELEASE */
     uint32_t release_tag;
     redlock_ns release_at;
-    bool teach;                  /* send the next command whole */
-    bool relearned;              /* LATE was answered once in this round */
-    bool denied;                 /* the last RENEW was answered NO */
+    bool teach;     /* send the next command whole */
+    bool relearned; /* LATE was answered once in this round */
+    bool denied;    /* the last RENEW was answered NO */
     /* What may lie there: set when a command that can plant the key is sent, cleared when it is
      * certain that nothing of ours is there. */
     bool ours;
-    uint32_t attempt;            /* whose token that is */
+    uint32_t attempt; /* whose token that is */
     uint64_t claim_not_after_ms;
     /* claims unanswered when their link broke may take effect until the node's clock shows
      * this; 0: there are none */
     uint64_t stray_not_after_ms;
-    redlock_ns plant_over;       /* by our clock: whatever was planted has run out */
-    redlock_ns undo_at;          /* no RELEASE before this */
-    redlock_ns proved_at;        /* claim_at of the last YES; 0: none */
-    redlock_ns proved_until;     /* claim_until of the last YES */
+    redlock_ns plant_over;   /* by our clock: whatever was planted has run out */
+    redlock_ns undo_at;      /* no RELEASE before this */
+    redlock_ns proved_at;    /* claim_at of the last YES; 0: none */
+    redlock_ns proved_until; /* claim_until of the last YES */
     redlock_outcome outcome;
     redlock_status status;
     uint64_t mark;
     redlock_ns left, latency;
     char holder[REDLOCK_HOLDER_BYTES];
     uint16_t token_len;
-    uint8_t *token;              /* token_bytes_max of them, in the slot's memory */
+    uint8_t *token; /* token_bytes_max of them, in the slot's memory */
 } redlock_vote;
 
 /* --- slot ------------------------------------------------------------------------------------ */
 
 typedef enum redlock_slot_state {
     REDLOCK_SLOT_NEW = 0,
-    REDLOCK_SLOT_SEEKING,   /* an attempt: grants, then raises */
-    REDLOCK_SLOT_PAUSED,    /* between two attempts */
-    REDLOCK_SLOT_ADOPTING,  /* asking whether a token holds */
+    REDLOCK_SLOT_SEEKING,  /* an attempt: grants, then raises */
+    REDLOCK_SLOT_PAUSED,   /* between two attempts */
+    REDLOCK_SLOT_ADOPTING, /* asking whether a token holds */
     REDLOCK_SLOT_HELD,
-    REDLOCK_SLOT_LOST,      /* told; the user's release is awaited */
+    REDLOCK_SLOT_LOST, /* told; the user's release is awaited */
     REDLOCK_SLOT_RELEASING,
     REDLOCK_SLOT_LOOKING,
-    REDLOCK_SLOT_CLOSING    /* the user is done with it; what may be left on nodes is undone */
+    REDLOCK_SLOT_CLOSING /* the user is done with it; what may be left on nodes is undone */
 } redlock_slot_state;
 
 #define REDLOCK_TELL_COUNT (REDLOCK_TELL_NODE_DOWN + 1)
@@ -96,28 +96,28 @@ typedef struct redlock_slot {
     redlock_seek seek;
     redlock_command_kind question; /* LOOKING */
     /* seeking */
-    uint32_t attempt;              /* counts up; names a token */
+    uint32_t attempt; /* counts up; names a token */
     redlock_ns wait_deadline, retry_at, attempt_limit;
-    redlock_ns t1;                 /* before the first byte of the attempt; NEVER: none sent */
+    redlock_ns t1; /* before the first byte of the attempt; NEVER: none sent */
     uint64_t wall_us, last_seen, proposal, raise_to;
-    bool held_seen;                /* the last attempt failed because somebody holds the name */
+    bool held_seen; /* the last attempt failed because somebody holds the name */
     redlock_status pause_cause;
     bool token_asked;
     /* holding */
-    redlock_ns deadline;           /* held means now < deadline */
-    redlock_ns renew_at;           /* when the next round of renewals begins */
+    redlock_ns deadline;                /* held means now < deadline */
+    redlock_ns renew_at;                /* when the next round of renewals begins */
     redlock_ns round_from, round_limit; /* the round in progress; NEVER: none */
-    redlock_ns extend_from;        /* NEVER: no EXTEND waits */
+    redlock_ns extend_from;             /* NEVER: no EXTEND waits */
     bool extend_once;
     uint64_t fence;
     /* ending */
     redlock_ns release_limit;
-    uint32_t tells;                /* bits of redlock_tell */
+    uint32_t tells; /* bits of redlock_tell */
     redlock_status tell_status[REDLOCK_TELL_COUNT];
     uint8_t *name;
     uint16_t name_len, token_len, token_bytes_max;
     uint8_t *token;
-    redlock_vote votes[];          /* node_count; then name, token, a token for each vote */
+    redlock_vote votes[]; /* node_count; then name, token, a token for each vote */
 } redlock_slot;
 
 /* --- node ------------------------------------------------------------------------------------ */
@@ -130,13 +130,13 @@ typedef enum redlock_link_state {
 
 typedef struct redlock_node {
     redlock_link_state link;
-    uint32_t index, epoch;        /* epoch: which link this is; answers never cross it */
+    uint32_t index, epoch; /* epoch: which link this is; answers never cross it */
     bool wish_hang_up, wish_connect, tell_up, tell_down;
-    redlock_ns retry_at;          /* DOWN: not before this */
+    redlock_ns retry_at; /* DOWN: not before this */
     redlock_ns connect_started;
     redlock_ns up_at;
     uint32_t failures;
-    redlock_status status;        /* why it is down, or its last refusal */
+    redlock_status status; /* why it is down, or its last refusal */
     /* what the user was told last: every failed call again would be noise */
     redlock_status told;
     int sys_errno;
@@ -144,10 +144,10 @@ typedef struct redlock_node {
     uint8_t run_id[REDLOCK_RUN_ID_BYTES];
     uint32_t run_id_len;
     bool clock_known;
-    uint64_t clock_ms;            /* the node's clock was at most this ... */
-    redlock_ns clock_at;          /* ... at this instant of ours */
+    uint64_t clock_ms;   /* the node's clock was at most this ... */
+    redlock_ns clock_at; /* ... at this instant of ours */
     uint32_t inflight;
-    redlock_ns waiting_since;     /* last sign of life while something is unanswered; NEVER: idle */
+    redlock_ns waiting_since; /* last sign of life while something is unanswered; NEVER: idle */
     redlock_list wants, open;
 } redlock_node;
 
@@ -177,7 +177,8 @@ void redlock_node_up(redlock_core *core, const redlock_fact *fact);
 void redlock_node_down(redlock_core *core, const redlock_fact *fact);
 void redlock_node_time(redlock_core *core, redlock_node *node);
 redlock_ns redlock_node_deadline(const redlock_core *core, const redlock_node *node);
-void redlock_node_answered(redlock_core *core, redlock_node *node, const redlock_answer *answer, redlock_ns sent_at);
+void redlock_node_answered(redlock_core *core, redlock_node *node, const redlock_answer *answer,
+                           redlock_ns sent_at);
 /* The most that the node's clock can show now; 0: not known. */
 uint64_t redlock_node_clock_ms(const redlock_core *core, const redlock_node *node);
 bool redlock_node_next(redlock_core *core, redlock_node *node, redlock_wish *ret_wish);
@@ -185,7 +186,8 @@ bool redlock_node_next(redlock_core *core, redlock_node *node, redlock_wish *ret
 /* --- vote.c: sending and hearing ------------------------------------------------------------- */
 
 void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret_wish);
-void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag, const redlock_answer *answer);
+void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag,
+                        const redlock_answer *answer);
 /* The link broke with commands unanswered: their outcome is unknown. */
 void redlock_vote_cut(redlock_core *core, redlock_vote *vote);
 void redlock_vote_fail(redlock_core *core, redlock_vote *vote, redlock_status status);
@@ -202,7 +204,8 @@ redlock_slot *redlock_slot_begin(redlock_core *core, const redlock_fact *fact);
 redlock_slot *redlock_slot_at(const redlock_core *core, uint32_t index);
 void redlock_slot_touch(redlock_core *core, redlock_slot *slot);
 void redlock_slot_review_all(redlock_core *core);
-void redlock_slot_tell(redlock_core *core, redlock_slot *slot, redlock_tell event, redlock_status status);
+void redlock_slot_tell(redlock_core *core, redlock_slot *slot, redlock_tell event,
+                       redlock_status status);
 void redlock_slot_become(redlock_slot *slot, redlock_slot_state state);
 void redlock_slot_set_timer(redlock_core *core, redlock_slot *slot);
 void redlock_slot_set_token(redlock_slot *slot, redlock_bytes token);
@@ -213,7 +216,8 @@ bool redlock_slot_next_gone(redlock_core *core, redlock_wish *ret_wish);
 /* --- the states: seek.c, watch.c, release.c, look.c ------------------------------------------ */
 
 void redlock_seek_start(redlock_core *core, redlock_slot *slot, uint64_t wall_us);
-void redlock_seek_token(redlock_core *core, redlock_slot *slot, redlock_bytes token, uint64_t wall_us);
+void redlock_seek_token(redlock_core *core, redlock_slot *slot, redlock_bytes token,
+                        uint64_t wall_us);
 void redlock_seek_cancel(redlock_core *core, redlock_slot *slot);
 void redlock_seek_review(redlock_core *core, redlock_slot *slot);
 void redlock_seek_pause_review(redlock_core *core, redlock_slot *slot);
@@ -240,7 +244,7 @@ void redlock_look_review(redlock_core *core, redlock_slot *slot);
 
 typedef struct redlock_tally {
     uint32_t yes, healed, no, failed, open;
-    uint32_t not_ready;    /* of failed */
+    uint32_t not_ready;        /* of failed */
     redlock_status preventing; /* what so many failed ones share that no quorum is left; OK: none */
     /* of so many failed votes that it alone prevents a quorum; OK: there is none */
     redlock_status common;
@@ -249,6 +253,7 @@ typedef struct redlock_tally {
 redlock_tally redlock_tally_of(const redlock_core *core, const redlock_slot *slot);
 /* Why a round in which nothing can reach a quorum any more has failed; `no` is the status that a
  * definite no stands for.  Open votes get the benefit of the doubt. */
-redlock_status redlock_tally_cause(const redlock_core *core, const redlock_tally *tally, redlock_status no);
+redlock_status redlock_tally_cause(const redlock_core *core, const redlock_tally *tally,
+                                   redlock_status no);
 
 #endif

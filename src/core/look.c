@@ -4,7 +4,8 @@
 void redlock_look_start(redlock_core *core, redlock_slot *slot) {
     redlock_slot_become(slot, REDLOCK_SLOT_LOOKING);
     slot->attempt++;
-    slot->attempt_limit = redlock_ns_add(core->now, redlock_ns_add(core->config.connect_timeout, 2 * slot->seek.node_timeout));
+    slot->attempt_limit = redlock_ns_add(
+        core->now, redlock_ns_add(core->config.connect_timeout, 2 * slot->seek.node_timeout));
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_vote *vote = &slot->votes[i];
         vote->attempt = slot->attempt;
@@ -24,7 +25,8 @@ void redlock_look_review(redlock_core *core, redlock_slot *slot) {
         redlock_node_unask(&slot->votes[i]);
     }
     bool quorum = tally.yes >= core->quorum;
-    redlock_status status = quorum ? REDLOCK_OK : redlock_tally_cause(core, &tally, REDLOCK_NOT_HELD);
+    redlock_status status =
+        quorum ? REDLOCK_OK : redlock_tally_cause(core, &tally, REDLOCK_NOT_HELD);
     redlock_slot_become(slot, REDLOCK_SLOT_CLOSING);
     redlock_slot_tell(core, slot, REDLOCK_TELL_LOOKED, status);
     redlock_slot_touch(core, slot);

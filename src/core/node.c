@@ -88,10 +88,13 @@ static void node_back_off(redlock_core *core, redlock_node *node, bool steady) {
         node->retry_at = core->now;
         return;
     }
-    uint32_t doublings = node->failures < BACKOFF_DOUBLINGS_MAX ? node->failures : BACKOFF_DOUBLINGS_MAX;
-    redlock_ns reach = redlock_ns_min(core->config.backoff_min << doublings, core->config.backoff_max);
+    uint32_t doublings =
+        node->failures < BACKOFF_DOUBLINGS_MAX ? node->failures : BACKOFF_DOUBLINGS_MAX;
+    redlock_ns reach =
+        redlock_ns_min(core->config.backoff_min << doublings, core->config.backoff_max);
     if (status_needs_people(node->status)) {
-        reach = core->config.backoff_max; /* a wrong password does not mend itself in milliseconds */
+        reach =
+            core->config.backoff_max; /* a wrong password does not mend itself in milliseconds */
     }
     node->failures++;
     redlock_ns delay = redlock_prng_upto(&core->prng, reach);
@@ -107,7 +110,8 @@ static void fail_wants(redlock_core *core, redlock_node *node) {
         if (vote->want != REDLOCK_COMMAND_RELEASE) {
             redlock_node_unask(vote);
             redlock_vote_fail(core, vote, node->status);
-        } else if (vote->slot->state == REDLOCK_SLOT_RELEASING && vote->outcome == REDLOCK_OUTCOME_OPEN) {
+        } else if (vote->slot->state == REDLOCK_SLOT_RELEASING &&
+                   vote->outcome == REDLOCK_OUTCOME_OPEN) {
             redlock_vote_fail(core, vote, node->status);
         }
     }
@@ -136,7 +140,8 @@ static void node_lost_link(redlock_core *core, redlock_node *node) {
     }
 }
 
-static void node_refuse(redlock_core *core, redlock_node *node, redlock_status status, int sys_errno, redlock_bytes words) {
+static void node_refuse(redlock_core *core, redlock_node *node, redlock_status status,
+                        int sys_errno, redlock_bytes words) {
     node->status = status;
     node->sys_errno = sys_errno;
     redlock_bytes_to_text(words, node->words, sizeof node->words);
@@ -147,7 +152,8 @@ static void node_refuse(redlock_core *core, redlock_node *node, redlock_status s
 static bool run_is_taken(const redlock_core *core, const redlock_node *node) {
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         const redlock_node *other = &core->nodes[i];
-        if (other != node && other->link == REDLOCK_LINK_UP && other->run_id_len > 0 && node->run_id_len == other->run_id_len &&
+        if (other != node && other->link == REDLOCK_LINK_UP && other->run_id_len > 0 &&
+            node->run_id_len == other->run_id_len &&
             memcmp(other->run_id, node->run_id, node->run_id_len) == 0) {
             return true;
         }
@@ -161,13 +167,15 @@ void redlock_node_up(redlock_core *core, const redlock_fact *fact) {
         return; /* given up on meanwhile; the driver was told to hang up */
     }
     redlock_bytes run_id = fact->as.up.run_id;
-    node->run_id_len = (uint32_t)(run_id.len < REDLOCK_RUN_ID_BYTES ? run_id.len : REDLOCK_RUN_ID_BYTES);
+    node->run_id_len =
+        (uint32_t)(run_id.len < REDLOCK_RUN_ID_BYTES ? run_id.len : REDLOCK_RUN_ID_BYTES);
     if (node->run_id_len > 0) {
         memcpy(node->run_id, run_id.at, node->run_id_len);
     }
     if (run_is_taken(core, node)) {
         node->wish_hang_up = true;
-        node_refuse(core, node, REDLOCK_SAME_NODE, 0, redlock_bytes_of("another URL leads to this server too"));
+        node_refuse(core, node, REDLOCK_SAME_NODE, 0,
+                    redlock_bytes_of("another URL leads to this server too"));
         return;
     }
     if (core->config.guard > 0 && node->run_id_len == 0) {
@@ -217,13 +225,15 @@ void redlock_node_time(redlock_core *core, redlock_node *node) {
         if (core->now >= connect_limit(core, node)) {
             node->wish_hang_up = true;
             node->wish_connect = false;
-            node_refuse(core, node, REDLOCK_SILENT, 0, redlock_bytes_of("no connection within the connect timeout"));
+            node_refuse(core, node, REDLOCK_SILENT, 0,
+                        redlock_bytes_of("no connection within the connect timeout"));
         }
         return;
     case REDLOCK_LINK_UP:
         if (core->now >= redlock_ns_add(node->waiting_since, core->config.silence_max)) {
             node->wish_hang_up = true;
-            node_refuse(core, node, REDLOCK_SILENT, 0, redlock_bytes_of("connected, but it does not answer"));
+            node_refuse(core, node, REDLOCK_SILENT, 0,
+                        redlock_bytes_of("connected, but it does not answer"));
         }
         return;
     }
@@ -247,7 +257,8 @@ redlock_ns redlock_node_deadline(const redlock_core *core, const redlock_node *n
 /* The node read its clock after the command was sent and before the answer was here, so its clock
  * shows at most time_ms + (now - sent_at), and at least time_ms.  The tighter upper bound is kept; one
  * that lies below what the node shows was proven wrong by a jump. */
-void redlock_node_answered(redlock_core *core, redlock_node *node, const redlock_answer *answer, redlock_ns sent_at) {
+void redlock_node_answered(redlock_core *core, redlock_node *node, const redlock_answer *answer,
+                           redlock_ns sent_at) {
     REDLOCK_ASSERT(node->inflight > 0);
     node->inflight--;
     node->waiting_since = node->inflight > 0 ? core->now : REDLOCK_NEVER;

@@ -16,7 +16,8 @@ static void ask_release(redlock_core *core, redlock_slot *slot, redlock_vote *vo
         redlock_node_unask(vote);
     }
     if (!vote->ours || vote->attempt != slot->attempt) {
-        vote->outcome = REDLOCK_OUTCOME_NO; /* it never granted, or said since that it is not ours */
+        vote->outcome =
+            REDLOCK_OUTCOME_NO; /* it never granted, or said since that it is not ours */
         vote->status = REDLOCK_NOT_HELD;
         return;
     }
@@ -68,7 +69,8 @@ void redlock_release_review(redlock_core *core, redlock_slot *slot) {
 }
 
 static bool state_undoes(redlock_slot_state state) {
-    return state == REDLOCK_SLOT_PAUSED || state == REDLOCK_SLOT_LOST || state == REDLOCK_SLOT_RELEASING || state == REDLOCK_SLOT_CLOSING;
+    return state == REDLOCK_SLOT_PAUSED || state == REDLOCK_SLOT_LOST ||
+           state == REDLOCK_SLOT_RELEASING || state == REDLOCK_SLOT_CLOSING;
 }
 
 bool redlock_release_is_due(const redlock_slot *slot, const redlock_vote *vote) {
@@ -85,6 +87,11 @@ void redlock_release_undo_review(redlock_core *core, redlock_slot *slot) {
             vote->ours = false; /* the ttl has cleaned up */
             vote->stray_not_after_ms = 0;
             redlock_node_unask(vote);
+            if (slot->state == REDLOCK_SLOT_RELEASING && vote->outcome == REDLOCK_OUTCOME_OPEN) {
+                vote->outcome = REDLOCK_OUTCOME_NO; /* no answer is needed to know that */
+                vote->status = REDLOCK_NOT_HELD;
+                redlock_slot_touch(core, slot);
+            }
         } else if (core->now >= vote->undo_at) {
             redlock_vote_undo(core, vote);
         }

@@ -43,7 +43,8 @@ static void begin_attempt(redlock_core *core, redlock_slot *slot, uint64_t wall_
     slot->wall_us = wall_us;
     slot->proposal = slot->seek.fenced ? redlock_fence_propose(wall_us, slot->last_seen) : 0;
     slot->raise_to = 0;
-    slot->attempt_limit = redlock_ns_add(core->now, redlock_ns_add(core->config.connect_timeout, 3 * slot->seek.node_timeout));
+    slot->attempt_limit = redlock_ns_add(
+        core->now, redlock_ns_add(core->config.connect_timeout, 3 * slot->seek.node_timeout));
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         ask_grant(core, &slot->votes[i]);
     }
@@ -57,7 +58,8 @@ void redlock_seek_start(redlock_core *core, redlock_slot *slot, uint64_t wall_us
     begin_attempt(core, slot, wall_us);
 }
 
-void redlock_seek_token(redlock_core *core, redlock_slot *slot, redlock_bytes token, uint64_t wall_us) {
+void redlock_seek_token(redlock_core *core, redlock_slot *slot, redlock_bytes token,
+                        uint64_t wall_us) {
     slot->token_asked = false;
     if (slot->state != REDLOCK_SLOT_PAUSED) {
         return; /* canceled or timed out meanwhile */
@@ -77,8 +79,8 @@ static void seek_fail(redlock_core *core, redlock_slot *slot, redlock_status sta
 }
 
 static bool cause_may_pass(redlock_status cause) {
-    return cause == REDLOCK_HELD || cause == REDLOCK_NO_QUORUM || cause == REDLOCK_NOT_READY || cause == REDLOCK_EXPIRED ||
-           cause == REDLOCK_REFUSED;
+    return cause == REDLOCK_HELD || cause == REDLOCK_NO_QUORUM || cause == REDLOCK_NOT_READY ||
+           cause == REDLOCK_EXPIRED || cause == REDLOCK_REFUSED;
 }
 
 /* How long until so many holders have run out that a quorum could be had; 0: not known. */
@@ -99,7 +101,8 @@ static redlock_ns holders_leave(const redlock_core *core, const redlock_slot *sl
 }
 
 static redlock_ns retry_delay(redlock_core *core, const redlock_slot *slot, redlock_status cause) {
-    redlock_ns delay = redlock_ns_add(slot->seek.retry_min, redlock_prng_upto(&core->prng, slot->seek.retry_jitter));
+    redlock_ns delay = redlock_ns_add(slot->seek.retry_min,
+                                      redlock_prng_upto(&core->prng, slot->seek.retry_jitter));
     redlock_ns leave = cause == REDLOCK_HELD ? holders_leave(core, slot) : 0;
     if (leave > 0) {
         delay = redlock_ns_min(delay, redlock_ns_add(leave, REDLOCK_RETRY_FLOOR_NS));
@@ -147,7 +150,8 @@ void redlock_seek_pause_review(redlock_core *core, redlock_slot *slot) {
         seek_fail(core, slot, slot->held_seen ? REDLOCK_TIMEOUT : slot->pause_cause);
         return;
     }
-    if (core->now >= slot->retry_at && !slot->token_asked && free_votes(core, slot) >= core->quorum) {
+    if (core->now >= slot->retry_at && !slot->token_asked &&
+        free_votes(core, slot) >= core->quorum) {
         slot->token_asked = true;
         redlock_list_append(&core->tokens, &slot->token_link);
     }
@@ -159,7 +163,8 @@ static void raise_lagging(redlock_core *core, redlock_slot *slot, uint64_t mark)
     slot->raise_to = mark;
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_vote *vote = &slot->votes[i];
-        if (vote->outcome == REDLOCK_OUTCOME_YES && vote->mark < mark && vote->claim == 0 && vote->want == 0) {
+        if (vote->outcome == REDLOCK_OUTCOME_YES && vote->mark < mark && vote->claim == 0 &&
+            vote->want == 0) {
             vote->relearned = false;
             (void)redlock_node_ask(core, vote, REDLOCK_COMMAND_RAISE);
         }
@@ -168,7 +173,8 @@ static void raise_lagging(redlock_core *core, redlock_slot *slot, uint64_t mark)
 
 static void seek_granted(redlock_core *core, redlock_slot *slot, uint64_t fence) {
     REDLOCK_ASSERT(slot->t1 != REDLOCK_NEVER);
-    redlock_ns validity = redlock_quorum_validity(slot->seek.ttl, core->config.drift_ppm, core->config.drift_floor);
+    redlock_ns validity =
+        redlock_quorum_validity(slot->seek.ttl, core->config.drift_ppm, core->config.drift_floor);
     slot->deadline = redlock_ns_add(slot->t1, validity);
     if (core->now >= slot->deadline) {
         slot->deadline = 0;
@@ -187,7 +193,8 @@ static void close_open_votes(redlock_core *core, redlock_slot *slot) {
         if (vote->want == REDLOCK_COMMAND_RAISE) {
             redlock_node_unask(vote);
         }
-        if (vote->outcome == REDLOCK_OUTCOME_OPEN || (raising && vote->outcome == REDLOCK_OUTCOME_YES)) {
+        if (vote->outcome == REDLOCK_OUTCOME_OPEN ||
+            (raising && vote->outcome == REDLOCK_OUTCOME_YES)) {
             redlock_vote_fail(core, vote, REDLOCK_SILENT);
         }
     }
@@ -219,7 +226,8 @@ void redlock_seek_review(redlock_core *core, redlock_slot *slot) {
     bool over = slot->seek.wait > 0 && core->now >= slot->wait_deadline;
     if (over || tally.yes + tally.open < core->quorum) {
         redlock_status cause = redlock_tally_cause(core, &tally, REDLOCK_HELD);
-        bool cut_short = over && tally.open > 0; /* then what the attempt before it saw still stands */
+        bool cut_short =
+            over && tally.open > 0; /* then what the attempt before it saw still stands */
         end_attempt(core, slot, cut_short && slot->held_seen ? REDLOCK_HELD : cause);
         return;
     }
@@ -237,6 +245,7 @@ redlock_ns redlock_seek_deadline(const redlock_core *core, const redlock_slot *s
     if (slot->state == REDLOCK_SLOT_SEEKING) {
         return redlock_ns_min(slot->attempt_limit, slot->wait_deadline);
     }
-    bool asks = core->now < slot->retry_at; /* later it waits for votes to be free, or for a token */
+    bool asks =
+        core->now < slot->retry_at; /* later it waits for votes to be free, or for a token */
     return asks ? redlock_ns_min(slot->retry_at, slot->wait_deadline) : slot->wait_deadline;
 }

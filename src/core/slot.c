@@ -7,10 +7,12 @@
 
 size_t redlock_core_slot_size(const redlock_core *core, size_t name_bytes, size_t token_bytes) {
     size_t nodes = core->config.node_count;
-    return sizeof(redlock_slot) + nodes * sizeof(redlock_vote) + name_bytes + (nodes + 1) * token_bytes;
+    return sizeof(redlock_slot) + nodes * sizeof(redlock_vote) + name_bytes +
+           (nodes + 1) * token_bytes;
 }
 
-static void slot_lay_out(redlock_core *core, redlock_slot *slot, redlock_bytes name, size_t token_bytes) {
+static void slot_lay_out(redlock_core *core, redlock_slot *slot, redlock_bytes name,
+                         size_t token_bytes) {
     uint8_t *at = (uint8_t *)&slot->votes[core->config.node_count];
     slot->name = at;
     slot->name_len = (uint16_t)name.len;
@@ -73,7 +75,8 @@ redlock_slot *redlock_slot_at(const redlock_core *core, uint32_t index) {
 static bool move_is_legal(redlock_slot_state from, redlock_slot_state to) {
     switch (from) {
     case REDLOCK_SLOT_NEW:
-        return to == REDLOCK_SLOT_SEEKING || to == REDLOCK_SLOT_ADOPTING || to == REDLOCK_SLOT_LOOKING;
+        return to == REDLOCK_SLOT_SEEKING || to == REDLOCK_SLOT_ADOPTING ||
+               to == REDLOCK_SLOT_LOOKING;
     case REDLOCK_SLOT_SEEKING:
         return to == REDLOCK_SLOT_PAUSED || to == REDLOCK_SLOT_HELD || to == REDLOCK_SLOT_CLOSING;
     case REDLOCK_SLOT_PAUSED:
@@ -215,7 +218,8 @@ void redlock_slot_set_timer(redlock_core *core, redlock_slot *slot) {
 
 /* --- events ---------------------------------------------------------------------------------- */
 
-void redlock_slot_tell(redlock_core *core, redlock_slot *slot, redlock_tell event, redlock_status status) {
+void redlock_slot_tell(redlock_core *core, redlock_slot *slot, redlock_tell event,
+                       redlock_status status) {
     slot->tells |= UINT32_C(1) << event;
     slot->tell_status[event] = status;
     if (!redlock_link_is_linked(&slot->tell_link)) {
@@ -234,7 +238,8 @@ bool redlock_slot_next_tell(redlock_core *core, redlock_wish *ret_wish) {
         event++;
     }
     slot->tells &= ~(UINT32_C(1) << event);
-    *ret_wish = (redlock_wish){.kind = REDLOCK_WISH_TELL, .slot = slot->index, .node = REDLOCK_NODE_MAX};
+    *ret_wish =
+        (redlock_wish){.kind = REDLOCK_WISH_TELL, .slot = slot->index, .node = REDLOCK_NODE_MAX};
     ret_wish->as.tell.event = (redlock_tell)event;
     ret_wish->as.tell.status = slot->tell_status[event];
     if (slot->tells == 0) {
@@ -250,7 +255,8 @@ bool redlock_slot_next_token(redlock_core *core, redlock_wish *ret_wish) {
     }
     redlock_list_remove(link);
     const redlock_slot *slot = REDLOCK_LIST_ELEMENT(link, redlock_slot, token_link);
-    *ret_wish = (redlock_wish){.kind = REDLOCK_WISH_TOKEN, .slot = slot->index, .node = REDLOCK_NODE_MAX};
+    *ret_wish =
+        (redlock_wish){.kind = REDLOCK_WISH_TOKEN, .slot = slot->index, .node = REDLOCK_NODE_MAX};
     return true;
 }
 
@@ -263,7 +269,8 @@ bool redlock_slot_next_gone(redlock_core *core, redlock_wish *ret_wish) {
     redlock_slot *slot = REDLOCK_LIST_ELEMENT(link, redlock_slot, gone_link);
     redlock_list_remove(&slot->token_link);
     redlock_list_remove(&slot->touched_link);
-    *ret_wish = (redlock_wish){.kind = REDLOCK_WISH_GONE, .slot = slot->index, .node = REDLOCK_NODE_MAX};
+    *ret_wish =
+        (redlock_wish){.kind = REDLOCK_WISH_GONE, .slot = slot->index, .node = REDLOCK_NODE_MAX};
     ret_wish->as.gone.memory = slot;
     core->slots[slot->index] = NULL;
     core->vacant[core->vacant_count++] = slot->index;

@@ -8,7 +8,8 @@ static bool status_is_telling(redlock_status status) {
 }
 
 /* How many failed votes say the same as this one. */
-static uint32_t count_same(const redlock_core *core, const redlock_slot *slot, redlock_status status) {
+static uint32_t count_same(const redlock_core *core, const redlock_slot *slot,
+                           redlock_status status) {
     uint32_t same = 0;
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         const redlock_vote *vote = &slot->votes[i];
@@ -28,15 +29,18 @@ redlock_tally redlock_tally_of(const redlock_core *core, const redlock_slot *slo
         if (vote->outcome == REDLOCK_OUTCOME_FAILED) {
             tally.failed++;
             tally.not_ready += vote->status == REDLOCK_NOT_READY;
-            bool prevents = count_same(core, slot, vote->status) > core->config.node_count - core->quorum;
+            bool prevents =
+                count_same(core, slot, vote->status) > core->config.node_count - core->quorum;
             tally.common = prevents ? vote->status : tally.common;
         }
     }
     return tally;
 }
 
-redlock_status redlock_tally_cause(const redlock_core *core, const redlock_tally *tally, redlock_status no) {
-    REDLOCK_ASSERT(tally->yes + tally->no + tally->failed + tally->open + tally->healed <= core->config.node_count);
+redlock_status redlock_tally_cause(const redlock_core *core, const redlock_tally *tally,
+                                   redlock_status no) {
+    REDLOCK_ASSERT(tally->yes + tally->no + tally->failed + tally->open + tally->healed <=
+                   core->config.node_count);
     /* What is open was not waited for, because it could not change the outcome; it may well have said
      * the same. */
     uint32_t reached = tally->yes + tally->no + tally->open;

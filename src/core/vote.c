@@ -90,7 +90,8 @@ static void sent_claim(redlock_core *core, redlock_vote *vote) {
     if (!command_plants(vote->want)) {
         return;
     }
-    redlock_ns validity = redlock_quorum_validity(slot->seek.ttl, config->drift_ppm, config->drift_floor);
+    redlock_ns validity =
+        redlock_quorum_validity(slot->seek.ttl, config->drift_ppm, config->drift_floor);
     vote->claim_until = redlock_ns_add(core->now, validity);
     if (vote->want == REDLOCK_COMMAND_GRANT) {
         slot->t1 = redlock_ns_min(slot->t1, core->now); /* before the first byte of the attempt */
@@ -99,9 +100,11 @@ static void sent_claim(redlock_core *core, redlock_vote *vote) {
     if (slot->state == REDLOCK_SLOT_ADOPTING) {
         return; /* asks for what is there; plants nothing */
     }
-    redlock_ns lives = redlock_ns_add(redlock_ns_add(slot->seek.ttl, slot->seek.margin), slot->seek.node_timeout);
+    redlock_ns lives =
+        redlock_ns_add(redlock_ns_add(slot->seek.ttl, slot->seek.margin), slot->seek.node_timeout);
     vote->ours = true;
-    redlock_ns over = redlock_ns_add(core->now, redlock_quorum_outlast(lives, config->drift_ppm, config->drift_floor));
+    redlock_ns over = redlock_ns_add(
+        core->now, redlock_quorum_outlast(lives, config->drift_ppm, config->drift_floor));
     vote->plant_over = redlock_ns_max(vote->plant_over, over);
 }
 
@@ -114,7 +117,8 @@ void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret
         REDLOCK_ASSERT(vote->claim == 0);
         vote_take_token(vote);
     }
-    *ret_wish = (redlock_wish){.kind = REDLOCK_WISH_SEND, .slot = vote->slot->index, .node = vote->node};
+    *ret_wish =
+        (redlock_wish){.kind = REDLOCK_WISH_SEND, .slot = vote->slot->index, .node = vote->node};
     ret_wish->as.send.tag = (uint64_t)vote->slot->index << 32 | core->tag_last;
     ret_wish->as.send.command = vote_command(core, vote);
     if (releases) {
@@ -144,7 +148,8 @@ void redlock_vote_fail(redlock_core *core, redlock_vote *vote, redlock_status st
 void redlock_vote_expire(redlock_core *core, redlock_vote *vote) {
     redlock_ns limit = redlock_ns_add(vote->claim_at, vote->slot->seek.node_timeout);
     bool asked = vote->outcome == REDLOCK_OUTCOME_OPEN || vote->claim == REDLOCK_COMMAND_RAISE;
-    bool failed = vote->outcome == REDLOCK_OUTCOME_FAILED; /* once is enough, or reviews never end */
+    bool failed =
+        vote->outcome == REDLOCK_OUTCOME_FAILED; /* once is enough, or reviews never end */
     if (vote->claim != 0 && asked && !failed && core->now >= limit) {
         redlock_vote_fail(core, vote, REDLOCK_SILENT);
     }
@@ -179,7 +184,8 @@ static void keep_value(redlock_vote *vote, redlock_bytes value) {
     vote->token_len = (uint16_t)len;
 }
 
-static void claim_yes(redlock_core *core, redlock_vote *vote, redlock_command_kind claim, const redlock_answer *answer) {
+static void claim_yes(redlock_core *core, redlock_vote *vote, redlock_command_kind claim,
+                      const redlock_answer *answer) {
     vote->mark = answer->mark;
     vote->status = REDLOCK_OK;
     vote->denied = false;
@@ -189,7 +195,8 @@ static void claim_yes(redlock_core *core, redlock_vote *vote, redlock_command_ki
         vote->proved_at = vote->claim_at;
         vote->proved_until = redlock_ns_max(vote->proved_until, vote->claim_until);
         if (vote->plant_over == 0) { /* adopted: now it is known to be there */
-            vote->plant_over = redlock_ns_add(core->now, redlock_ns_add(vote->slot->seek.ttl, vote->slot->seek.margin));
+            vote->plant_over = redlock_ns_add(
+                core->now, redlock_ns_add(vote->slot->seek.ttl, vote->slot->seek.margin));
         }
     }
 }
@@ -216,7 +223,8 @@ static void claim_again(redlock_core *core, redlock_vote *vote, redlock_command_
     (void)redlock_node_ask(core, vote, claim);
 }
 
-static void claim_answered(redlock_core *core, redlock_vote *vote, redlock_command_kind claim, const redlock_answer *answer) {
+static void claim_answered(redlock_core *core, redlock_vote *vote, redlock_command_kind claim,
+                           const redlock_answer *answer) {
     switch (answer->kind) {
     case REDLOCK_ANSWER_YES:
         claim_yes(core, vote, claim, answer);
@@ -261,7 +269,8 @@ static bool strays_are_over(const redlock_vote *vote, const redlock_answer *answ
 }
 
 static void release_answered(redlock_core *core, redlock_vote *vote, const redlock_answer *answer) {
-    bool deciding = vote->slot->state == REDLOCK_SLOT_RELEASING && vote->outcome == REDLOCK_OUTCOME_OPEN;
+    bool deciding =
+        vote->slot->state == REDLOCK_SLOT_RELEASING && vote->outcome == REDLOCK_OUTCOME_OPEN;
     switch (answer->kind) {
     case REDLOCK_ANSWER_YES:
     case REDLOCK_ANSWER_NO:
@@ -273,7 +282,8 @@ static void release_answered(redlock_core *core, redlock_vote *vote, const redlo
             vote->stray_not_after_ms = 0;
         }
         if (deciding) {
-            vote->outcome = answer->kind == REDLOCK_ANSWER_YES ? REDLOCK_OUTCOME_YES : REDLOCK_OUTCOME_NO;
+            vote->outcome =
+                answer->kind == REDLOCK_ANSWER_YES ? REDLOCK_OUTCOME_YES : REDLOCK_OUTCOME_NO;
             vote->status = answer->kind == REDLOCK_ANSWER_YES ? REDLOCK_OK : REDLOCK_NOT_HELD;
         }
         return;
@@ -325,12 +335,14 @@ static bool answer_denies(redlock_command_kind claim, redlock_answer_kind answer
     if (claim == REDLOCK_COMMAND_RENEW) {
         return answer == REDLOCK_ANSWER_NO;
     }
-    return claim == REDLOCK_COMMAND_GRANT && (answer == REDLOCK_ANSWER_NO || answer == REDLOCK_ANSWER_LATE ||
-                                              answer == REDLOCK_ANSWER_NOT_READY || answer == REDLOCK_ANSWER_CLOCK);
+    return claim == REDLOCK_COMMAND_GRANT &&
+           (answer == REDLOCK_ANSWER_NO || answer == REDLOCK_ANSWER_LATE ||
+            answer == REDLOCK_ANSWER_NOT_READY || answer == REDLOCK_ANSWER_CLOCK);
 }
 
 /* Such a node needs no RELEASE. */
-static void claim_leaves(redlock_vote *vote, redlock_command_kind claim, const redlock_answer *answer) {
+static void claim_leaves(redlock_vote *vote, redlock_command_kind claim,
+                         const redlock_answer *answer) {
     if (answer_denies(claim, answer->kind) && strays_are_over(vote, answer)) {
         vote->ours = false;
         vote->stray_not_after_ms = 0;
@@ -340,7 +352,8 @@ static void claim_leaves(redlock_vote *vote, redlock_command_kind claim, const r
     }
 }
 
-void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag, const redlock_answer *answer) {
+void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag,
+                        const redlock_answer *answer) {
     redlock_node *node = vote_node(core, vote);
     redlock_slot *slot = vote->slot;
     if (vote->release_open && vote->release_tag == tag) {

@@ -14,19 +14,23 @@ static redlock_ns next_renewal(redlock_core *core, const redlock_slot *slot, red
         return REDLOCK_NEVER;
     }
     redlock_ns early = redlock_prng_upto(&core->prng, slot->seek.renew / 10);
-    return redlock_ns_max(redlock_ns_add(from, slot->seek.renew - early), redlock_ns_add(core->now, REDLOCK_RETRY_FLOOR_NS));
+    return redlock_ns_max(redlock_ns_add(from, slot->seek.renew - early),
+                          redlock_ns_add(core->now, REDLOCK_RETRY_FLOOR_NS));
 }
 
 static redlock_ns retry_delay(redlock_core *core, const redlock_slot *slot) {
-    redlock_ns base = redlock_ns_min(redlock_ns_max(slot->seek.ttl / 30, 2 * REDLOCK_RETRY_FLOOR_NS), REDLOCK_NS_PER_S);
-    return redlock_ns_max(base / 2 + redlock_prng_upto(&core->prng, base / 2), REDLOCK_RETRY_FLOOR_NS);
+    redlock_ns base = redlock_ns_min(
+        redlock_ns_max(slot->seek.ttl / 30, 2 * REDLOCK_RETRY_FLOOR_NS), REDLOCK_NS_PER_S);
+    return redlock_ns_max(base / 2 + redlock_prng_upto(&core->prng, base / 2),
+                          REDLOCK_RETRY_FLOOR_NS);
 }
 
 /* --- rounds ---------------------------------------------------------------------------------- */
 
 static void ask_renew(redlock_core *core, redlock_slot *slot, redlock_vote *vote) {
     if (vote_is_stale(slot, vote) || vote->release_open || vote->want != 0) {
-        redlock_vote_fail(core, vote, REDLOCK_SILENT); /* an older token is still being undone there */
+        redlock_vote_fail(core, vote,
+                          REDLOCK_SILENT); /* an older token is still being undone there */
         return;
     }
     vote->relearned = false;
@@ -103,7 +107,8 @@ static void round_review(redlock_core *core, redlock_slot *slot) {
     redlock_tally tally = redlock_tally_of(core, slot);
     bool waiting = false; /* for an answer that could still count */
     for (uint32_t i = 0; i < core->config.node_count; i++) {
-        waiting = waiting || slot->votes[i].want != 0 || (slot->votes[i].claim != 0 && slot->votes[i].outcome != REDLOCK_OUTCOME_FAILED);
+        waiting = waiting || slot->votes[i].want != 0 ||
+                  (slot->votes[i].claim != 0 && slot->votes[i].outcome != REDLOCK_OUTCOME_FAILED);
     }
     if (core->now >= slot->round_limit || (tally.open == 0 && !waiting)) {
         round_failed(core, slot);
@@ -189,7 +194,8 @@ void redlock_watch_adopt(redlock_core *core, redlock_slot *slot, uint64_t fence)
     redlock_slot_become(slot, REDLOCK_SLOT_ADOPTING);
     slot->attempt++;
     slot->fence = fence;
-    slot->attempt_limit = redlock_ns_add(core->now, redlock_ns_add(core->config.connect_timeout, 2 * slot->seek.node_timeout));
+    slot->attempt_limit = redlock_ns_add(
+        core->now, redlock_ns_add(core->config.connect_timeout, 2 * slot->seek.node_timeout));
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_vote *vote = &slot->votes[i];
         vote->attempt = slot->attempt;
@@ -227,6 +233,8 @@ void redlock_watch_adopt_review(redlock_core *core, redlock_slot *slot) {
             slot->fence = vote->mark;
         }
     }
+    /* No node knows a mark: without one nothing can be healed safely, as in plain mode. */
+    slot->seek.fenced = slot->seek.fenced && slot->fence > 0;
     slot->deadline = quorum_proved_until(core, slot);
     if (core->now >= slot->deadline) {
         slot->deadline = 0;

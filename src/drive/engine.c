@@ -35,15 +35,15 @@ struct redlock_engine {
     uint32_t node_count;
     uint8_t label[REDLOCK_NAME_BYTES_MAX], prefix[REDLOCK_NAME_BYTES_MAX];
     bool leading, polling, delivering;
-    bool links_changed;        /* a connect or hang-up since the leader made its poll set */
-    redlock_ns poll_until;     /* polling: when the leader comes back by itself */
-    redlock_list waiters;      /* sleeping calls, oldest first */
+    bool links_changed;    /* a connect or hang-up since the leader made its poll set */
+    redlock_ns poll_until; /* polling: when the leader comes back by itself */
+    redlock_list waiters;  /* sleeping calls, oldest first */
     pthread_cond_t changed;
     pthread_t keeper;
     pthread_cond_t keeper_cond;
     bool keeper_runs, stopping;
-    redlock_ns left_at;        /* when the last leader left */
-    redlock_ns keeper_until;   /* when the sleeping keeper looks again; 0: it is awake */
+    redlock_ns left_at;      /* when the last leader left */
+    redlock_ns keeper_until; /* when the sleeping keeper looks again; 0: it is awake */
 };
 
 static void hand_over(redlock_engine *engine);
@@ -60,14 +60,15 @@ static redlock_bytes keep_bytes(uint8_t *out, size_t size, redlock_bytes bytes) 
 
 static void cond_init(pthread_cond_t *cond) {
     pthread_condattr_t attributes;
-    (void)pthread_condattr_init(&attributes); /* these cannot fail with these arguments on glibc and musl */
+    (void)pthread_condattr_init(
+        &attributes); /* these cannot fail with these arguments on glibc and musl */
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(cond, &attributes);
     (void)pthread_condattr_destroy(&attributes);
 }
 
-static bool engine_make_parts(redlock_engine *engine, const redlock_core_config *config, const redlock_url *urls,
-                              redlock_bytes label, redlock_bytes prefix) {
+static bool engine_make_parts(redlock_engine *engine, const redlock_core_config *config,
+                              const redlock_url *urls, redlock_bytes label, redlock_bytes prefix) {
     engine->core = malloc(redlock_core_size());
     engine->resolver = redlock_resolver_create(&engine->wake);
     if (engine->core == NULL || engine->resolver == NULL) {
@@ -83,8 +84,9 @@ static bool engine_make_parts(redlock_engine *engine, const redlock_core_config 
     return true;
 }
 
-redlock_engine *redlock_engine_create(const redlock_core_config *config, const redlock_url *urls, redlock_bytes label,
-                                      redlock_bytes prefix, const redlock_engine_hooks *hooks) {
+redlock_engine *redlock_engine_create(const redlock_core_config *config, const redlock_url *urls,
+                                      redlock_bytes label, redlock_bytes prefix,
+                                      const redlock_engine_hooks *hooks) {
     redlock_engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) {
         return NULL;
@@ -230,7 +232,8 @@ static void step_and_carry(redlock_engine *engine, const redlock_fact *fact, red
         uint32_t slot = tokens[--token_count];
         uint8_t token[REDLOCK_TOKEN_BYTES_MAX];
         size_t len = engine->hooks.token(engine->hooks.ctx, slot, token, sizeof token);
-        redlock_fact answer = {.kind = len > 0 ? REDLOCK_FACT_TOKEN : REDLOCK_FACT_CANCEL, .slot = slot};
+        redlock_fact answer = {.kind = len > 0 ? REDLOCK_FACT_TOKEN : REDLOCK_FACT_CANCEL,
+                               .slot = slot};
         if (len > 0) {
             answer.as.token.token = (redlock_bytes){token, len};
             answer.as.token.wall_us = redlock_clock_wall_us();
@@ -344,7 +347,8 @@ static void lead_until_done(redlock_engine *engine, const redlock_call *call) {
     REDLOCK_ASSERT(!engine->leading);
     engine->leading = true;
     for (;;) {
-        (void)flush_all(engine); /* also what the last answer led to, before returning to the user */
+        (void)flush_all(
+            engine); /* also what the last answer led to, before returning to the user */
         deliver_events(engine);
         if (call->done) {
             break;

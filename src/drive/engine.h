@@ -31,9 +31,9 @@ typedef struct redlock_engine_hooks {
     /* A fresh token into `out`; its length.  Cannot fail: 0 abandons the slot's seeking. */
     size_t (*token)(void *ctx, uint32_t slot, uint8_t *out, size_t size);
     void (*gone)(void *ctx, uint32_t slot, void *memory);
-    void (*woken)(void *ctx);           /* somebody raised the wake: look for cancels */
-    bool (*has_events)(void *ctx);      /* deliver is wanted */
-    void (*deliver)(void *ctx);         /* without the mutex, by one thread at a time */
+    void (*woken)(void *ctx);      /* somebody raised the wake: look for cancels */
+    bool (*has_events)(void *ctx); /* deliver is wanted */
+    void (*deliver)(void *ctx);    /* without the mutex, by one thread at a time */
 } redlock_engine_hooks;
 
 /* One blocked caller; lives on its stack. */

@@ -184,8 +184,8 @@ static void keys_write(redlock_resp_writer *writer, const redlock_command *comma
 
 /* The one step that Redis knows by itself. */
 static bool command_is_native(const redlock_command *command) {
-    return command->kind == REDLOCK_COMMAND_GRANT && !command->fenced && !command->teach && !command->may_hold &&
-           command->run_id.len == 0;
+    return command->kind == REDLOCK_COMMAND_GRANT && !command->fenced && !command->teach &&
+           !command->may_hold && command->run_id.len == 0;
 }
 
 static void native_write(redlock_resp_writer *writer, const redlock_command *command,

@@ -46,7 +46,8 @@ static int teardown(void **state) {
 
 /* --- arguments of acquire -------------------------------------------------------------------- */
 
-static void acquire_says(int wanted, const char *name, size_t name_len, const redlock_acquire_options *options) {
+static void acquire_says(int wanted, const char *name, size_t name_len,
+                         const redlock_acquire_options *options) {
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_lock *lock = NULL;
     TEST_STATUS(redlock_acquire(client, name, name_len, options, &lock, &report), wanted, &report);
@@ -91,7 +92,8 @@ static void lengths_of_time(void **state) {
         acquire_says(REDLOCK_INVALID, "job", 3, &options);
         *fields[i] = 0;
     }
-    int64_t *const less_one[] = {&options.margin_ms, &options.renew_ms, &options.retry_min_ms, &options.retry_jitter_ms};
+    int64_t *const less_one[] = {&options.margin_ms, &options.renew_ms, &options.retry_min_ms,
+                                 &options.retry_jitter_ms};
     for (size_t i = 0; i < sizeof less_one / sizeof less_one[0]; i++) {
         *less_one[i] = -2;
         acquire_says(REDLOCK_INVALID, "job", 3, &options);
@@ -115,9 +117,12 @@ static void tokens_and_flags(void **state) {
     options.token_len = 0;
     options.flags = 1u << 30;
     acquire_says(REDLOCK_INVALID, "job", 3, &options);
-    assert_int_equal(redlock_adopt(client, "job", 3, NULL, 0, 0, NULL, &lock, NULL), REDLOCK_BAD_TOKEN);
-    assert_int_equal(redlock_adopt(client, "job", 3, token, 257, 0, NULL, &lock, NULL), REDLOCK_BAD_TOKEN);
-    assert_int_equal(redlock_adopt(client, "job", 3, token, 8, UINT64_MAX, NULL, &lock, NULL), REDLOCK_INVALID);
+    assert_int_equal(redlock_adopt(client, "job", 3, NULL, 0, 0, NULL, &lock, NULL),
+                     REDLOCK_BAD_TOKEN);
+    assert_int_equal(redlock_adopt(client, "job", 3, token, 257, 0, NULL, &lock, NULL),
+                     REDLOCK_BAD_TOKEN);
+    assert_int_equal(redlock_adopt(client, "job", 3, token, 8, UINT64_MAX, NULL, &lock, NULL),
+                     REDLOCK_INVALID);
     assert_int_equal(redlock_acquire(client, "job", 3, NULL, NULL, NULL), REDLOCK_INVALID);
     assert_int_equal(redlock_acquire(NULL, "job", 3, NULL, &lock, NULL), REDLOCK_INVALID);
     assert_null(lock);
@@ -148,7 +153,8 @@ static void sizes_of_options(void **state) {
 
 /* --- arguments of create --------------------------------------------------------------------- */
 
-static redlock_report create_says(int wanted, const char *const *urls, size_t count, const redlock_client_options *options) {
+static redlock_report create_says(int wanted, const char *const *urls, size_t count,
+                                  const redlock_client_options *options) {
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_client *none = NULL;
     TEST_STATUS(redlock_client_create(urls, count, options, &none, &report), wanted, &report);
@@ -206,8 +212,9 @@ static void options_of_clients(void **state) {
     memset(prefix, 'p', sizeof prefix);
     prefix[129] = '\0';
     redlock_client_options options = REDLOCK_INIT(redlock_client_options);
-    int64_t *const fields[] = {&options.ttl_max_ms, &options.connect_timeout_ms, &options.release_timeout_ms,
-                               &options.drift_ppm,  &options.drift_floor_us,     &options.inflight_max};
+    int64_t *const fields[] = {&options.ttl_max_ms,         &options.connect_timeout_ms,
+                               &options.release_timeout_ms, &options.drift_ppm,
+                               &options.drift_floor_us,     &options.inflight_max};
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         *fields[i] = -1;
         (void)create_says(REDLOCK_INVALID, urls, 1, &options);
@@ -290,7 +297,8 @@ static void nothing_but_one_server(void **state) {
     TEST_STATUS(status, REDLOCK_NO_QUORUM, &report);
     assert_int_equal(report.node[2].status, REDLOCK_IO);
     assert_int_equal(report.node[2].sys_errno, ENOENT);
-    assert_true(report.node[0].status == REDLOCK_SAME_NODE || report.node[1].status == REDLOCK_SAME_NODE);
+    assert_true(report.node[0].status == REDLOCK_SAME_NODE ||
+                report.node[1].status == REDLOCK_SAME_NODE);
     assert_int_equal(test_lock_count(server), 0);
     test_server_stop(server);
 }
@@ -331,7 +339,8 @@ static void passwords(void **state) {
 }
 
 static void acl_user(test_server *server, const char *rule_a, const char *rule_b) {
-    char *said = test_server_ask(server, "ACL", "SETUSER", "alice", "reset", "on", ">pw", rule_a, rule_b, "+@all", "-flushall", NULL);
+    char *said = test_server_ask(server, "ACL", "SETUSER", "alice", "reset", "on", ">pw", rule_a,
+                                 rule_b, "+@all", "-flushall", NULL);
     assert_string_equal(said, "OK");
     free(said);
 }
@@ -351,7 +360,8 @@ static void acl_users(void **state) {
     acl_user(server, "~elsewhere:*", "&*");
     (void)server_says(REDLOCK_NO_PERMISSION, url);
     acl_user(server, "~*", "&*");
-    said = test_server_ask(server, "ACL", "SETUSER", "alice", "-set", NULL); /* forbidden inside the script */
+    said = test_server_ask(server, "ACL", "SETUSER", "alice", "-set",
+                           NULL); /* forbidden inside the script */
     free(said);
     (void)server_says(REDLOCK_NO_PERMISSION, url);
     assert_int_equal(test_lock_count(server), 0);
@@ -364,7 +374,8 @@ static void replica_and_evicting_server(void **state) {
     char port[16];
     (void)snprintf(port, sizeof port, "%d", test_server_port(master));
     const char *const replica_args[] = {"--replicaof", "127.0.0.1", port, NULL};
-    const char *const lru_args[] = {"--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru", NULL};
+    const char *const lru_args[] = {"--maxmemory", "100mb", "--maxmemory-policy", "volatile-lru",
+                                    NULL};
     test_server *replica = test_server_start(replica_args);
     test_server *evicting = test_server_start(lru_args);
     (void)server_says(REDLOCK_REPLICA, test_server_url(replica));
@@ -393,7 +404,8 @@ static redlock_report nobody_says(const char *const *urls, size_t count) {
 
 static void nobody_listens(void **state) {
     (void)state;
-    const char *const paths[] = {"unix:///tmp/nobody-is-here.sock", "unix:///tmp/nobody-is-there.sock",
+    const char *const paths[] = {"unix:///tmp/nobody-is-here.sock",
+                                 "unix:///tmp/nobody-is-there.sock",
                                  "unix:///tmp/nobody-is-anywhere.sock"};
     redlock_report report = nobody_says(paths, 3);
     int missing = 0;
@@ -425,7 +437,8 @@ static void shared_cause_of_three_nodes(void **state) {
     assert_int_equal(redlock_client_create(urls, 3, &options, &three, NULL), REDLOCK_OK);
     int status = redlock_acquire(three, "job", 3, NULL, &lock, &report);
     TEST_STATUS(status, REDLOCK_AUTH_REQUIRED, &report);
-    assert_true(report.node[1].status == REDLOCK_OK || report.node[1].status == REDLOCK_SILENT); /* decided without it */
+    assert_true(report.node[1].status == REDLOCK_OK ||
+                report.node[1].status == REDLOCK_SILENT); /* decided without it */
     test_fleet_assert_free(&fleet, 1000); /* while the client lives: its grant is undone */
     redlock_client_destroy(three);
     test_server_stop(two);

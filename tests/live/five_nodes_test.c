@@ -39,7 +39,8 @@ static int setup(void **state) {
 static int teardown(void **state) {
     (void)state;
     redlock_client_destroy(client);
-    test_fleet_assert_free(&fleet, 3000); /* a release that waited for a connection ended with the client */
+    test_fleet_assert_free(&fleet,
+                           3000); /* a release that waited for a connection ended with the client */
     return 0;
 }
 
@@ -55,7 +56,8 @@ static uint32_t count_holding(const redlock_lock *lock) {
     uint32_t count = 0;
     for (uint32_t i = 0; i < NODES; i++) {
         count += test_server_pid(fleet.server[i]) != 0 &&
-                 test_value_is(fleet.server[i], redlock_lock_name(lock, NULL), redlock_lock_token(lock, NULL));
+                 test_value_is(fleet.server[i], redlock_lock_name(lock, NULL),
+                               redlock_lock_token(lock, NULL));
     }
     return count;
 }
@@ -139,7 +141,8 @@ static void dead_minority_and_dead_majority(void **state) {
     }
     test_server_kill(fleet.server[4]);
     int64_t before = test_now_ms();
-    TEST_STATUS(redlock_acquire(client, "job", 3, NULL, &none, &report), REDLOCK_NO_QUORUM, &report);
+    TEST_STATUS(redlock_acquire(client, "job", 3, NULL, &none, &report), REDLOCK_NO_QUORUM,
+                &report);
     assert_true(test_now_ms() - before < 800); /* before any timeout */
     test_fleet_assert_free(&fleet, 1000);
 }
@@ -172,7 +175,8 @@ static void two_clients_take_turns(void **state) {
     options.retry_min_ms = 5;
     options.retry_jitter_ms = 20;
     for (int i = 0; i < 20; i++) {
-        redlock_client *const now = i % 2 == 0 ? client : second, *const then = i % 2 == 0 ? second : client;
+        redlock_client *const now = i % 2 == 0 ? client : second, *const then =
+                                                                      i % 2 == 0 ? second : client;
         redlock_lock *lock = NULL, *none = NULL;
         TEST_STATUS(redlock_acquire(now, "job", 3, &options, &lock, &report), REDLOCK_OK, &report);
         TEST_STATUS(redlock_acquire(then, "job", 3, NULL, &none, &report), REDLOCK_HELD, &report);
@@ -190,11 +194,13 @@ static void new_nodes_are_not_ready(void **state) {
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_lock *none = NULL;
     ask_every_node("FLUSHALL", NULL, NULL);
-    TEST_STATUS(redlock_acquire(client, "job", 3, NULL, &none, &report), REDLOCK_NOT_READY, &report);
+    TEST_STATUS(redlock_acquire(client, "job", 3, NULL, &none, &report), REDLOCK_NOT_READY,
+                &report);
     assert_non_null(strstr(report.sentence, "redlock init"));
     ask_every_node("FLUSHALL", NULL, NULL); /* asking began the silence: as if it had not */
     TEST_STATUS(redlock_client_init_nodes(client, 0, &report), REDLOCK_OK, &report);
-    TEST_STATUS(redlock_client_init_nodes(client, 0, &report), REDLOCK_OK, &report); /* again is fine */
+    TEST_STATUS(redlock_client_init_nodes(client, 0, &report), REDLOCK_OK,
+                &report); /* again is fine */
     test_give(test_take(client, "job", 8000));
 }
 

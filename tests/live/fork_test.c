@@ -175,7 +175,8 @@ static void parent_goes_on_renewing(void **state) {
     assert_true(redlock_lock_is_held(lock));
     assert_true(parent_renews(lock));
     assert_true(parent_renews(lock));
-    assert_true(info_number("total_connections_received:") - reconnects <= 1); /* the same connection */
+    assert_true(info_number("total_connections_received:") - reconnects <=
+                1); /* the same connection */
     test_give(lock);
     test_give(test_take(client, "job", 900));
 }
@@ -210,7 +211,8 @@ static int child_forks_again(redlock_lock *lock) {
     if (grandchild == 0) {
         _exit(child_asks(lock));
     }
-    return waitpid(grandchild, &status, 0) == grandchild && WIFEXITED(status) ? WEXITSTATUS(status) : 255;
+    return waitpid(grandchild, &status, 0) == grandchild && WIFEXITED(status) ? WEXITSTATUS(status)
+                                                                              : 255;
 }
 
 static void grandchild_is_told_too(void **state) {
@@ -224,10 +226,8 @@ static void grandchild_is_told_too(void **state) {
 int main(void) {
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        LIVE(child_is_told_and_server_is_not),
-        LIVE(parent_goes_on_renewing),
-        LIVE(child_makes_a_client_of_its_own),
-        LIVE(child_that_ends_changes_nothing),
+        LIVE(child_is_told_and_server_is_not), LIVE(parent_goes_on_renewing),
+        LIVE(child_makes_a_client_of_its_own), LIVE(child_that_ends_changes_nothing),
         LIVE(grandchild_is_told_too),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);

@@ -324,17 +324,23 @@ _Noreturn static void sleeper(int ready_fd) {
     const char *url = fleet.url[0];
     options.ttl_ms = 500;
     if (redlock_client_create(&url, 1, NULL, &own, NULL) != REDLOCK_OK ||
-        redlock_acquire(own, "job", 3, &options, &lock, NULL) != REDLOCK_OK || write(ready_fd, "!", 1) != 1) {
+        redlock_acquire(own, "job", 3, &options, &lock, NULL) != REDLOCK_OK) {
         _exit(3);
     }
-    int64_t last_ms = test_now_ms();
-    for (int64_t now_ms = last_ms; now_ms - last_ms < 600; now_ms = test_now_ms()) {
+    int64_t first_ms = test_now_ms(), last_ms = first_ms, gap_ms = 0;
+    if (write(ready_fd, "!", 1) != 1) {
+        _exit(4);
+    }
+    while (gap_ms < 700 && last_ms - first_ms < 10000) { /* until it was frozen */
+        int64_t now_ms = test_now_ms();
+        gap_ms = now_ms - last_ms;
         last_ms = now_ms;
     }
     int held = redlock_lock_is_held(lock); /* the first question after waking */
-    (void)redlock_release(lock, NULL);
+    int status = redlock_release(lock, NULL);
+    int64_t took_ms = test_now_ms() - last_ms;
     redlock_client_destroy(own);
-    _exit(held);
+    _exit(gap_ms < 700 ? 5 : held ? 6 : status != REDLOCK_NOT_HELD ? 7 : took_ms > 2000 ? 8 : 0);
 }
 
 static void frozen_process_hears_the_truth(void **state) {
@@ -360,7 +366,8 @@ static void frozen_process_hears_the_truth(void **state) {
 int main(void) {
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(frozen_process_hears_the_truth), /* first: it forks, with no client about */
+        cmocka_unit_test(
+            frozen_process_hears_the_truth), /* first: it forks, with no client about */
         LIVE(renewals_keep_it),
         LIVE(fifty_locks_are_kept),
         LIVE(late_renewal_that_comes_in_time),

@@ -54,13 +54,14 @@ static int teardown(void **state) {
 }
 
 /* One attempt at "job" with these options; TIMEOUT, HELD and the like are for the caller. */
-static int try_job(redlock_client *client, const redlock_acquire_options *options, redlock_lock **ret_lock,
-                   redlock_report *report) {
+static int try_job(redlock_client *client, const redlock_acquire_options *options,
+                   redlock_lock **ret_lock, redlock_report *report) {
     return redlock_acquire(client, "job", 3, options, ret_lock, report);
 }
 
 static bool is_random_token(const char *token, const char *label) {
-    return strspn(token, "0123456789abcdef") == 32 && token[32] == ':' && strcmp(token + 33, label) == 0;
+    return strspn(token, "0123456789abcdef") == 32 && token[32] == ':' &&
+           strcmp(token + 33, label) == 0;
 }
 
 /* --- acquire and release --------------------------------------------------------------------- */
@@ -143,12 +144,13 @@ static void wait_runs_out(void **state) {
     int64_t before = test_now_ms();
     TEST_STATUS(try_job(bench->client, &options, &lock, &report), REDLOCK_TIMEOUT, &report);
     assert_true(test_now_ms() - before >= 399);
-    assert_non_null(strstr(report.sentence, "held by"));
+    assert_int_not_equal(report.sentence[0], '\0'); /* the last attempt may have been cut short */
     options.wait_ms = REDLOCK_FOREVER;
     options.tries_max = 3;
     options.retry_min_ms = 1;
     options.retry_jitter_ms = 2;
     TEST_STATUS(try_job(bench->client, &options, &lock, &report), REDLOCK_HELD, &report);
+    assert_non_null(strstr(report.sentence, "held by"));
     assert_true(test_value_is(bench->server, "job", "foreign"));
     free(test_server_ask(bench->server, "DEL", "job", NULL));
 }
@@ -174,7 +176,8 @@ static void fence_grows_over_a_lifted_mark(void **state) {
     live_bench *bench = *state;
     redlock_lock *lock = test_take(bench->client, "job", 5000);
     char text[24];
-    uint64_t lifted = redlock_lock_fence(lock) + 1000000000; /* 1,000 s ahead: a fast clock elsewhere */
+    uint64_t lifted =
+        redlock_lock_fence(lock) + 1000000000; /* 1,000 s ahead: a fast clock elsewhere */
     test_give(lock);
     (void)snprintf(text, sizeof text, "%llu", (unsigned long long)lifted);
     free(test_server_ask(bench->server, "SET", MARK, text, NULL));
@@ -267,7 +270,8 @@ static void adopt_hands_over(void **state) {
     size_t token_len = 0;
     const char *token = redlock_lock_token(lock, &token_len);
     options.ttl_ms = 20000;
-    TEST_STATUS(redlock_adopt(other, "job", 3, token, token_len, redlock_lock_fence(lock), &options, &adopted, &report),
+    TEST_STATUS(redlock_adopt(other, "job", 3, token, token_len, redlock_lock_fence(lock), &options,
+                              &adopted, &report),
                 REDLOCK_OK, &report);
     assert_int_equal(redlock_lock_fence(adopted), redlock_lock_fence(lock));
     assert_string_equal(redlock_lock_token(adopted, NULL), token);
@@ -283,7 +287,9 @@ static void adopt_without_the_fence_learns_it(void **state) {
     redlock_lock *lock = test_take_unkept(bench->client, "job", 8000), *adopted = NULL;
     size_t token_len = 0;
     const char *token = redlock_lock_token(lock, &token_len);
-    TEST_STATUS(redlock_adopt(bench->client, "job", 3, token, token_len, 0, NULL, &adopted, &report), REDLOCK_OK, &report);
+    TEST_STATUS(
+        redlock_adopt(bench->client, "job", 3, token, token_len, 0, NULL, &adopted, &report),
+        REDLOCK_OK, &report);
     assert_int_equal(redlock_lock_fence(adopted), redlock_lock_fence(lock));
     test_give(adopted);
     (void)redlock_release(lock, NULL);
@@ -293,14 +299,16 @@ static void adopt_of_a_foreign_token_touches_nothing(void **state) {
     live_bench *bench = *state;
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_lock *lock = test_take_unkept(bench->client, "job", 8000), *adopted = NULL;
-    TEST_STATUS(redlock_adopt(bench->client, "job", 3, "not-mine", 8, 0, NULL, &adopted, &report), REDLOCK_NOT_HELD, &report);
+    TEST_STATUS(redlock_adopt(bench->client, "job", 3, "not-mine", 8, 0, NULL, &adopted, &report),
+                REDLOCK_NOT_HELD, &report);
     assert_null(adopted);
     assert_true(test_value_is(bench->server, "job", redlock_lock_token(lock, NULL)));
     uint64_t fence = redlock_lock_fence(lock);
     test_give(lock);
     /* The name is free now, and the token's fence is the last one: still nothing may be planted. */
-    TEST_STATUS(redlock_adopt(bench->client, "job", 3, "not-mine", 8, fence, NULL, &adopted, &report), REDLOCK_NOT_HELD,
-                &report);
+    TEST_STATUS(
+        redlock_adopt(bench->client, "job", 3, "not-mine", 8, fence, NULL, &adopted, &report),
+        REDLOCK_NOT_HELD, &report);
     assert_int_equal(test_lock_count(bench->server), 0);
 }
 
@@ -330,7 +338,8 @@ static void prefix_goes_in_front_of_every_key(void **state) {
     redlock_client_options options = REDLOCK_INIT(redlock_client_options);
     options.key_prefix = "app7:";
     redlock_client *client = test_fleet_client(&bench->fleet, &options);
-    redlock_lock *lock = test_take(client, "job", 8000), *other = test_take(bench->client, "job", 8000);
+    redlock_lock *lock = test_take(client, "job", 8000),
+                 *other = test_take(bench->client, "job", 8000);
     assert_true(test_value_is(bench->server, "app7:job", redlock_lock_token(lock, NULL)));
     char *keys = test_server_ask(bench->server, "KEYS", "app7:*", NULL);
     assert_non_null(strstr(keys, "app7:redlock:{job}:fence\n"));
@@ -358,9 +367,11 @@ static void names_of_512_bytes(void **state) {
     char name[512];
     redlock_lock *lock = NULL, *other = NULL;
     memset(name, '{', sizeof name); /* braces: the hash tag's own letters */
-    assert_int_equal(redlock_acquire(bench->client, name, sizeof name, NULL, &lock, NULL), REDLOCK_OK);
+    assert_int_equal(redlock_acquire(bench->client, name, sizeof name, NULL, &lock, NULL),
+                     REDLOCK_OK);
     name[511] = '}';
-    assert_int_equal(redlock_acquire(bench->client, name, sizeof name, NULL, &other, NULL), REDLOCK_OK);
+    assert_int_equal(redlock_acquire(bench->client, name, sizeof name, NULL, &other, NULL),
+                     REDLOCK_OK);
     assert_int_equal(test_lock_count(bench->server), 2);
     test_give(other);
     test_give(lock);

@@ -191,7 +191,8 @@ static void kept_locks_live_beside_busy_threads(void **state) {
 static void *extend_it(void *ctx) {
     worker *self = ctx;
     for (int i = 0; i < self->rounds; i++) {
-        int status = i % 2 == 0 ? redlock_extend(shared_lock, 5000 + i, NULL) : redlock_try_extend(shared_lock, 0, NULL);
+        int status = i % 2 == 0 ? redlock_extend(shared_lock, 5000 + i, NULL)
+                                : redlock_try_extend(shared_lock, 0, NULL);
         check(self, status);
     }
     return NULL;
@@ -328,16 +329,11 @@ static void clients_come_and_go_without_a_trace(void **state) {
 int main(void) {
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        LIVE(sixteen_threads_with_own_names),
-        LIVE(four_commands_in_flight_serve_32_threads),
-        LIVE(eight_threads_count_under_one_lock),
-        LIVE(kept_locks_live_beside_busy_threads),
-        LIVE(extending_and_asking_in_parallel),
-        LIVE(canceled_by_another_thread),
-        LIVE(canceled_by_a_signal_handler),
-        LIVE(canceled_while_others_lead),
-        LIVE(destroyed_while_the_keeper_renews),
-        LIVE(clients_come_and_go_without_a_trace),
+        LIVE(sixteen_threads_with_own_names),     LIVE(four_commands_in_flight_serve_32_threads),
+        LIVE(eight_threads_count_under_one_lock), LIVE(kept_locks_live_beside_busy_threads),
+        LIVE(extending_and_asking_in_parallel),   LIVE(canceled_by_another_thread),
+        LIVE(canceled_by_a_signal_handler),       LIVE(canceled_while_others_lead),
+        LIVE(destroyed_while_the_keeper_renews),  LIVE(clients_come_and_go_without_a_trace),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }

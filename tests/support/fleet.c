@@ -68,9 +68,10 @@ void test_fleet_clear(const test_fleet *fleet) {
 /* --- what is there --------------------------------------------------------------------------- */
 
 int test_lock_count(test_server *server) {
-    static const char script[] = "local count = 0 for _, key in ipairs(redis.call('KEYS', '*')) do "
-                                 "if not string.find(key, 'redlock:', 1, true) then count = count + 1 end end "
-                                 "return count";
+    static const char script[] =
+        "local count = 0 for _, key in ipairs(redis.call('KEYS', '*')) do "
+        "if not string.find(key, 'redlock:', 1, true) then count = count + 1 end end "
+        "return count";
     char *said = test_server_ask(server, "EVAL", script, "0", NULL);
     if (said == NULL) {
         return -1;
@@ -163,20 +164,23 @@ int test_thread_count(void) {
 
 /* --- locks ----------------------------------------------------------------------------------- */
 
-void test_status_at(int status, int wanted, const redlock_report *report, const char *file, int line) {
+void test_status_at(int status, int wanted, const redlock_report *report, const char *file,
+                    int line) {
     if (status == wanted) {
         return;
     }
     print_message("# %s:%d: %s, but %s was wanted: %s\n", file, line, redlock_status_name(status),
                   redlock_status_name(wanted), report != NULL ? report->sentence : "");
     for (uint32_t i = 0; report != NULL && i < report->node_count; i++) {
-        print_message("#   %s: %s errno %d words '%s'\n", report->node[i].where, redlock_status_name(report->node[i].status),
-                      report->node[i].sys_errno, report->node[i].words);
+        print_message("#   %s: %s errno %d words '%s'\n", report->node[i].where,
+                      redlock_status_name(report->node[i].status), report->node[i].sys_errno,
+                      report->node[i].words);
     }
     _fail(file, line);
 }
 
-static redlock_lock *take(redlock_client *client, const char *name, int64_t ttl_ms, int64_t renew_ms) {
+static redlock_lock *take(redlock_client *client, const char *name, int64_t ttl_ms,
+                          int64_t renew_ms) {
     redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_lock *lock = NULL;

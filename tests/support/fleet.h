@@ -49,7 +49,9 @@ redlock_lock *test_take(redlock_client *client, const char *name, int64_t ttl_ms
 redlock_lock *test_take_unkept(redlock_client *client, const char *name, int64_t ttl_ms);
 void test_give(redlock_lock *lock);
 /* Fails with both statuses by name and the report's sentence. */
-void test_status_at(int status, int wanted, const redlock_report *report, const char *file, int line);
-#define TEST_STATUS(status, wanted, report) test_status_at(status, wanted, report, __FILE__, __LINE__)
+void test_status_at(int status, int wanted, const redlock_report *report, const char *file,
+                    int line);
+#define TEST_STATUS(status, wanted, report)                                                        \
+    test_status_at(status, wanted, report, __FILE__, __LINE__)
 
 #endif

@@ -108,7 +108,8 @@ static void flow_read(relay_flow *flow, int fd, int64_t due_us, bool swallow) {
 static bool flow_write(relay_flow *flow, int fd, int64_t now) {
     while (flow->first != NULL && flow->first->due_us <= now) {
         relay_chunk *chunk = flow->first;
-        ssize_t put = send(fd, chunk->bytes + chunk->sent, chunk->len - chunk->sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t put = send(fd, chunk->bytes + chunk->sent, chunk->len - chunk->sent,
+                           MSG_NOSIGNAL | MSG_DONTWAIT);
         if (put < 0) {
             return errno == EAGAIN;
         }
@@ -168,7 +169,8 @@ static void pair_accept(test_proxy *proxy) {
     int server = swallows ? -1 : server_connect(proxy);
     for (int i = 0; i < PAIRS_MAX && (swallows || server >= 0); i++) {
         if (proxy->pairs[i].client < 0) {
-            proxy->pairs[i] = (relay_pair){.client = client, .server = server, .swallows = swallows};
+            proxy->pairs[i] =
+                (relay_pair){.client = client, .server = server, .swallows = swallows};
             return;
         }
     }
@@ -197,7 +199,8 @@ static bool pair_move(test_proxy *proxy, relay_pair *pair, bool client_ready, bo
     if (proxy->mode == TEST_PROXY_FREEZE) {
         return true;
     }
-    bool writable = flow_write(&pair->up, pair->server, now) && (pair->up.ended || flow_write(&pair->down, pair->client, now));
+    bool writable = flow_write(&pair->up, pair->server, now) &&
+                    (pair->up.ended || flow_write(&pair->down, pair->client, now));
     return writable && !pair->down.ended && !(pair->up.ended && pair->up.first == NULL);
 }
 
@@ -257,7 +260,8 @@ static void *proxy_main(void *ctx) {
         }
         for (int i = 0; i < PAIRS_MAX; i++) {
             relay_pair *pair = &proxy->pairs[i];
-            if (pair->client >= 0 && !pair_move(proxy, pair, fds[2 + 2 * i].revents != 0, fds[3 + 2 * i].revents != 0)) {
+            if (pair->client >= 0 &&
+                !pair_move(proxy, pair, fds[2 + 2 * i].revents != 0, fds[3 + 2 * i].revents != 0)) {
                 pair_close(pair, false);
             }
         }
@@ -291,7 +295,8 @@ static void proxy_listen(test_proxy *proxy) {
     proxy->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     (void)setsockopt(proxy->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (proxy->listener < 0 || bind(proxy->listener, (const struct sockaddr *)&address, len) != 0 ||
-        listen(proxy->listener, 64) != 0 || getsockname(proxy->listener, (struct sockaddr *)&address, &len) != 0) {
+        listen(proxy->listener, 64) != 0 ||
+        getsockname(proxy->listener, (struct sockaddr *)&address, &len) != 0) {
         give_up("listen");
     }
     proxy->port = ntohs(address.sin_port);
