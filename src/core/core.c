@@ -1,6 +1,7 @@
 /* core.c -- the machine's outside: its memory, its step, its wishes, and the checks on all of it. */
 #include <string.h>
 
+#include "base/mutant.h"
 #include "core/inside.h"
 
 size_t redlock_core_size(void) {
@@ -121,6 +122,17 @@ static void step_fact(redlock_core *core, const redlock_fact *fact) {
     REDLOCK_ASSERT(false);
 }
 
+#ifdef REDLOCK_MUTANTS
+static void mutate_quorum(redlock_core *core) {
+    uint32_t up = 0;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        up += core->nodes[i].link == REDLOCK_LINK_UP;
+    }
+    bool is_mutant = REDLOCK_MUTANT(QUORUM_OF_REACHABLE) && up > 0;
+    core->quorum = redlock_quorum_of(is_mutant ? up : core->config.node_count);
+}
+#endif
+
 static void step_time(redlock_core *core) {
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_node_time(core, &core->nodes[i]);
@@ -138,6 +150,9 @@ void redlock_core_step(redlock_core *core, const redlock_fact *fact, redlock_ns 
     core->now = redlock_ns_max(core->now, now);
     step_fact(core, fact);
     step_time(core);
+#ifdef REDLOCK_MUTANTS
+    mutate_quorum(core);
+#endif
     redlock_slot_review_all(core);
 }
 

@@ -14,6 +14,7 @@
 #include "base/assert.h"
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/mutant.h"
 #include "base/prng.h"
 #include "core/core.h"
 #include "core/quorum.h"
@@ -226,6 +227,8 @@ redlock_ns redlock_seek_deadline(const redlock_core *core, const redlock_slot *s
 void redlock_watch_start(redlock_core *core, redlock_slot *slot);
 void redlock_watch_adopt(redlock_core *core, redlock_slot *slot, uint64_t fence);
 void redlock_watch_extend(redlock_core *core, redlock_slot *slot, const redlock_fact *fact);
+/* The hold is over for good; undoes what may be left.  Telling is the caller's. */
+void redlock_watch_drop(redlock_core *core, redlock_slot *slot);
 void redlock_watch_review(redlock_core *core, redlock_slot *slot);
 void redlock_watch_adopt_review(redlock_core *core, redlock_slot *slot);
 redlock_ns redlock_watch_deadline(const redlock_core *core, const redlock_slot *slot);

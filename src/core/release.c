@@ -3,6 +3,7 @@
  * RELEASE goes to every node where something of ours may lie.  The user gets an answer in bounded
  * time; the undoing goes on until each node has said so, or until everything that could lie there
  * has run out by itself. */
+#include "base/mutant.h"
 #include "core/inside.h"
 
 static void release_told(redlock_core *core, redlock_slot *slot, redlock_status status) {
@@ -12,8 +13,11 @@ static void release_told(redlock_core *core, redlock_slot *slot, redlock_status 
 }
 
 static void ask_release(redlock_core *core, redlock_slot *slot, redlock_vote *vote) {
-    if (vote->want != REDLOCK_COMMAND_RELEASE) {
+    if (vote->want != REDLOCK_COMMAND_RELEASE && !REDLOCK_MUTANT(RENEWED_AFTER_RELEASE)) {
         redlock_node_unask(vote);
+    }
+    if (REDLOCK_MUTANT(RELEASED_AT_QUORUM_ONLY) && vote->node >= core->quorum) {
+        vote->ours = false;
     }
     if (!vote->ours || vote->attempt != slot->attempt) {
         vote->outcome =
@@ -30,6 +34,9 @@ static void ask_release(redlock_core *core, redlock_slot *slot, redlock_vote *vo
 }
 
 void redlock_release_start(redlock_core *core, redlock_slot *slot) {
+    if (slot->state == REDLOCK_SLOT_HELD && core->now >= slot->deadline) {
+        redlock_watch_drop(core, slot); /* the release is the first to hear of the time */
+    }
     switch (slot->state) {
     case REDLOCK_SLOT_HELD:
         break;
@@ -59,7 +66,7 @@ void redlock_release_start(redlock_core *core, redlock_slot *slot) {
 
 void redlock_release_review(redlock_core *core, redlock_slot *slot) {
     redlock_tally tally = redlock_tally_of(core, slot);
-    if (tally.yes >= core->quorum) {
+    if (tally.yes >= (REDLOCK_MUTANT(RELEASED_AT_FIRST_YES) ? 1 : core->quorum)) {
         release_told(core, slot, REDLOCK_OK);
     } else if (tally.no > core->config.node_count - core->quorum) {
         release_told(core, slot, REDLOCK_NOT_HELD);

@@ -6,6 +6,7 @@
  *   PAUSED:  full jitter, bounded by what the holder has left; then a fresh token, then SEEKING
  *
  * Why the fence only grows: docs/guarantees.md, "Fences". */
+#include "base/mutant.h"
 #include "core/fence.h"
 #include "core/inside.h"
 
@@ -39,12 +40,15 @@ static void ask_grant(redlock_core *core, redlock_vote *vote) {
 static void begin_attempt(redlock_core *core, redlock_slot *slot, uint64_t wall_us) {
     redlock_slot_become(slot, REDLOCK_SLOT_SEEKING);
     slot->attempt++;
-    slot->t1 = REDLOCK_NEVER;
+    slot->t1 = REDLOCK_MUTANT(CLOCK_KEPT_OVER_TRIES) ? slot->t1 : REDLOCK_NEVER;
     slot->wall_us = wall_us;
     slot->proposal = slot->seek.fenced ? redlock_fence_propose(wall_us, slot->last_seen) : 0;
     slot->raise_to = 0;
     slot->attempt_limit = redlock_ns_add(
         core->now, redlock_ns_add(core->config.connect_timeout, 3 * slot->seek.node_timeout));
+    if (REDLOCK_MUTANT(TIMEOUT_MISSING)) {
+        slot->attempt_limit = REDLOCK_NEVER;
+    }
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         ask_grant(core, &slot->votes[i]);
     }
@@ -64,7 +68,7 @@ void redlock_seek_token(redlock_core *core, redlock_slot *slot, redlock_bytes to
     if (slot->state != REDLOCK_SLOT_PAUSED) {
         return; /* canceled or timed out meanwhile */
     }
-    if (!slot->seek.own_token) {
+    if (!slot->seek.own_token && !REDLOCK_MUTANT(TOKEN_REUSED)) {
         redlock_slot_set_token(slot, token);
     }
     begin_attempt(core, slot, wall_us);
@@ -101,8 +105,10 @@ static redlock_ns holders_leave(const redlock_core *core, const redlock_slot *sl
 }
 
 static redlock_ns retry_delay(redlock_core *core, const redlock_slot *slot, redlock_status cause) {
-    redlock_ns delay = redlock_ns_add(slot->seek.retry_min,
-                                      redlock_prng_upto(&core->prng, slot->seek.retry_jitter));
+    redlock_ns delay = redlock_ns_add(
+        slot->seek.retry_min, REDLOCK_MUTANT(JITTER_MISSING)
+                                  ? 0
+                                  : redlock_prng_upto(&core->prng, slot->seek.retry_jitter));
     redlock_ns leave = cause == REDLOCK_HELD ? holders_leave(core, slot) : 0;
     if (leave > 0) {
         delay = redlock_ns_min(delay, redlock_ns_add(leave, REDLOCK_RETRY_FLOOR_NS));
@@ -116,6 +122,9 @@ static redlock_ns retry_delay(redlock_core *core, const redlock_slot *slot, redl
 
 static void end_attempt(redlock_core *core, redlock_slot *slot, redlock_status cause) {
     for (uint32_t i = 0; i < core->config.node_count; i++) {
+        if (REDLOCK_MUTANT(MINORITY_NOT_RELEASED)) {
+            slot->votes[i].ours = false;
+        }
         redlock_vote_undo(core, &slot->votes[i]);
     }
     bool waits = slot->wait_deadline != REDLOCK_NEVER || slot->seek.wait == REDLOCK_NEVER;
@@ -140,13 +149,16 @@ void redlock_seek_cancel(redlock_core *core, redlock_slot *slot) {
         return;
     }
     for (uint32_t i = 0; i < core->config.node_count; i++) {
+        if (REDLOCK_MUTANT(CANCELED_NOT_RELEASED)) {
+            slot->votes[i].ours = false;
+        }
         redlock_vote_undo(core, &slot->votes[i]);
     }
     seek_fail(core, slot, REDLOCK_CANCELED);
 }
 
 void redlock_seek_pause_review(redlock_core *core, redlock_slot *slot) {
-    if (core->now >= slot->wait_deadline) {
+    if (core->now >= slot->wait_deadline && !REDLOCK_MUTANT(WAIT_FOREVER)) {
         seek_fail(core, slot, slot->held_seen ? REDLOCK_TIMEOUT : slot->pause_cause);
         return;
     }
@@ -175,7 +187,11 @@ static void seek_granted(redlock_core *core, redlock_slot *slot, uint64_t fence)
     REDLOCK_ASSERT(slot->t1 != REDLOCK_NEVER);
     redlock_ns validity =
         redlock_quorum_validity(slot->seek.ttl, core->config.drift_ppm, core->config.drift_floor);
-    slot->deadline = redlock_ns_add(slot->t1, validity);
+    slot->deadline =
+        redlock_ns_add(REDLOCK_MUTANT(CLOCK_STARTED_LATE) ? core->now : slot->t1, validity);
+    if (REDLOCK_MUTANT(LATE_GRANT_COUNTED)) {
+        slot->deadline = redlock_ns_max(slot->deadline, core->now + 1);
+    }
     if (core->now >= slot->deadline) {
         slot->deadline = 0;
         end_attempt(core, slot, REDLOCK_EXPIRED);
@@ -209,6 +225,11 @@ static void agree_on_fence(redlock_core *core, redlock_slot *slot, const redlock
         }
     }
     uint64_t fence = redlock_fence_agreed(marks, count, core->quorum);
+    if (REDLOCK_MUTANT(FENCE_AT_FIRST_MAJORITY)) {
+        fence = redlock_quorum_kth_largest(marks, count, 1);
+    } else if (REDLOCK_MUTANT(FENCE_AGREED_LOOSELY)) {
+        fence = redlock_quorum_kth_largest(marks, count, core->quorum);
+    }
     if (fence != 0) {
         seek_granted(core, slot, fence);
     } else if (core->now >= slot->attempt_limit) {
@@ -247,5 +268,7 @@ redlock_ns redlock_seek_deadline(const redlock_core *core, const redlock_slot *s
     }
     bool asks =
         core->now < slot->retry_at; /* later it waits for votes to be free, or for a token */
-    return asks ? redlock_ns_min(slot->retry_at, slot->wait_deadline) : slot->wait_deadline;
+    return asks                           ? redlock_ns_min(slot->retry_at, slot->wait_deadline)
+           : REDLOCK_MUTANT(WAIT_FOREVER) ? REDLOCK_NEVER
+                                          : slot->wait_deadline;
 }

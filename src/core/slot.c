@@ -1,4 +1,5 @@
 /* slot.c -- the life of one lock in the core: its memory, its state, its timer, its events. */
+#include "base/mutant.h"
 #include "core/inside.h"
 
 #include <string.h>
@@ -176,7 +177,7 @@ static redlock_ns vote_deadline(const redlock_slot *slot, const redlock_vote *vo
     redlock_ns deadline = REDLOCK_NEVER;
     bool asked = vote->outcome == REDLOCK_OUTCOME_OPEN || vote->claim == REDLOCK_COMMAND_RAISE;
     bool failed = vote->outcome == REDLOCK_OUTCOME_FAILED;
-    if (vote->claim != 0 && asked && !failed) {
+    if (vote->claim != 0 && asked && !failed && !REDLOCK_MUTANT(TIMEOUT_MISSING)) {
         deadline = redlock_ns_add(vote->claim_at, slot->seek.node_timeout);
     }
     if (redlock_release_is_due(slot, vote)) {

@@ -4,6 +4,7 @@
  * sent behind a claim without waiting: the link keeps the order. */
 #include <string.h>
 
+#include "base/mutant.h"
 #include "core/inside.h"
 
 static redlock_node *vote_node(redlock_core *core, const redlock_vote *vote) {
@@ -26,7 +27,7 @@ static bool command_plants(redlock_command_kind kind) {
 static uint64_t not_after_ms(const redlock_core *core, const redlock_vote *vote) {
     const redlock_slot *slot = vote->slot;
     uint64_t clock_ms = redlock_node_clock_ms(core, &core->nodes[vote->node]);
-    if (clock_ms == 0) {
+    if (clock_ms == 0 || REDLOCK_MUTANT(NOT_AFTER_MISSING)) {
         return 0;
     }
     redlock_ns window = slot->seek.node_timeout;
@@ -62,7 +63,8 @@ static redlock_command vote_command(const redlock_core *core, const redlock_vote
         command.not_after_ms = not_after_ms(core, vote);
     }
     if (command_plants(vote->want)) {
-        command.ttl_ms = redlock_ns_to_ms_up(redlock_ns_add(slot->seek.ttl, slot->seek.margin));
+        redlock_ns margin = REDLOCK_MUTANT(MARGIN_MISSING) ? 0 : slot->seek.margin;
+        command.ttl_ms = redlock_ns_to_ms_up(redlock_ns_add(slot->seek.ttl, margin));
         /* Without a mark nobody can tell a lost key from one that was broken, or had in between. */
         command.heal = slot->state == REDLOCK_SLOT_HELD && slot->seek.fenced;
         command.may_hold = slot->seek.own_token || vote->stray_not_after_ms != 0;
@@ -72,7 +74,7 @@ static redlock_command vote_command(const redlock_core *core, const redlock_vote
                         : vote->want == REDLOCK_COMMAND_RAISE ? slot->raise_to
                                                               : slot->fence;
     }
-    if (core->config.guard > 0) {
+    if (core->config.guard > 0 && !REDLOCK_MUTANT(GUARD_SKIPPED)) {
         command.run_id = (redlock_bytes){node->run_id, node->run_id_len};
         command.guard_ms = redlock_ns_to_ms_up(core->config.guard);
     }
@@ -150,7 +152,8 @@ void redlock_vote_expire(redlock_core *core, redlock_vote *vote) {
     bool asked = vote->outcome == REDLOCK_OUTCOME_OPEN || vote->claim == REDLOCK_COMMAND_RAISE;
     bool failed =
         vote->outcome == REDLOCK_OUTCOME_FAILED; /* once is enough, or reviews never end */
-    if (vote->claim != 0 && asked && !failed && core->now >= limit) {
+    if (vote->claim != 0 && asked && !failed && core->now >= limit &&
+        !REDLOCK_MUTANT(TIMEOUT_MISSING)) {
         redlock_vote_fail(core, vote, REDLOCK_SILENT);
     }
 }
@@ -158,6 +161,9 @@ void redlock_vote_expire(redlock_core *core, redlock_vote *vote) {
 void redlock_vote_undo(redlock_core *core, redlock_vote *vote) {
     if (vote->want != REDLOCK_COMMAND_RELEASE) {
         redlock_node_unask(vote);
+    }
+    if (REDLOCK_MUTANT(SILENT_NOT_RELEASED) && vote->outcome == REDLOCK_OUTCOME_FAILED) {
+        vote->ours = false;
     }
     if (vote->ours && !vote->release_open && vote->want == 0) {
         (void)redlock_node_ask(core, vote, REDLOCK_COMMAND_RELEASE); /* if not now, when it is up */
@@ -230,6 +236,10 @@ static void claim_answered(redlock_core *core, redlock_vote *vote, redlock_comma
         claim_yes(core, vote, claim, answer);
         return;
     case REDLOCK_ANSWER_HEALED:
+        if (REDLOCK_MUTANT(HEAL_COUNTED)) {
+            claim_yes(core, vote, claim, answer);
+            return;
+        }
         vote->outcome = REDLOCK_OUTCOME_HEALED;
         vote->status = REDLOCK_OK;
         vote->mark = answer->mark;
@@ -265,7 +275,8 @@ static void claim_answered(redlock_core *core, redlock_vote *vote, redlock_comma
 /* Whether nothing that was sent on an older link can take effect after this answer.  On one link
  * answers come in order, so nothing of this link is missing either. */
 static bool strays_are_over(const redlock_vote *vote, const redlock_answer *answer) {
-    return vote->stray_not_after_ms == 0 || answer->time_ms > vote->stray_not_after_ms;
+    return REDLOCK_MUTANT(STRAYS_FORGOTTEN) || vote->stray_not_after_ms == 0 ||
+           answer->time_ms > vote->stray_not_after_ms;
 }
 
 static void release_answered(redlock_core *core, redlock_vote *vote, const redlock_answer *answer) {
@@ -310,7 +321,7 @@ static void release_answered(redlock_core *core, redlock_vote *vote, const redlo
  * decided; the RELEASE that undoes it is behind it on the same link. */
 static bool claim_is_current(const redlock_vote *vote) {
     const redlock_slot *slot = vote->slot;
-    if (vote->attempt != slot->attempt) {
+    if (vote->attempt != slot->attempt && !REDLOCK_MUTANT(OLD_ANSWER_COUNTED)) {
         return false;
     }
     switch (slot->state) {

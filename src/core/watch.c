@@ -2,6 +2,7 @@
  *
  * What a YES proves is counted from the moment its command was sent; the deadline is what a quorum
  * of such proofs have in common.  It only moves while the old one has not passed: LOST is final. */
+#include "base/mutant.h"
 #include "core/inside.h"
 
 static bool vote_is_stale(const redlock_slot *slot, const redlock_vote *vote) {
@@ -13,7 +14,8 @@ static redlock_ns next_renewal(redlock_core *core, const redlock_slot *slot, red
     if (slot->seek.renew == 0) {
         return REDLOCK_NEVER;
     }
-    redlock_ns early = redlock_prng_upto(&core->prng, slot->seek.renew / 10);
+    redlock_ns early =
+        REDLOCK_MUTANT(RENEWED_IN_STEP) ? 0 : redlock_prng_upto(&core->prng, slot->seek.renew / 10);
     return redlock_ns_max(redlock_ns_add(from, slot->seek.renew - early),
                           redlock_ns_add(core->now, REDLOCK_RETRY_FLOOR_NS));
 }
@@ -61,7 +63,8 @@ static redlock_ns quorum_proved_until(const redlock_core *core, const redlock_sl
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         values[i] = slot->votes[i].proved_until;
     }
-    return redlock_quorum_kth_largest(values, core->config.node_count, core->quorum);
+    return redlock_quorum_kth_largest(values, core->config.node_count,
+                                      REDLOCK_MUTANT(EXTENDED_WITHOUT_QUORUM) ? 1 : core->quorum);
 }
 
 /* The instant since which a quorum of votes has been asked and has said yes. */
@@ -86,7 +89,8 @@ static void round_failed(redlock_core *core, redlock_slot *slot) {
     if (slot->extend_once) {
         answer_extend(core, slot, REDLOCK_NO_QUORUM);
     }
-    bool goes_on = slot->seek.renew > 0 || slot->extend_from != REDLOCK_NEVER;
+    bool goes_on = (slot->seek.renew > 0 && !REDLOCK_MUTANT(RENEWING_GIVEN_UP)) ||
+                   slot->extend_from != REDLOCK_NEVER;
     slot->renew_at = goes_on ? redlock_ns_add(core->now, retry_delay(core, slot)) : REDLOCK_NEVER;
 }
 
@@ -117,15 +121,24 @@ static void round_review(redlock_core *core, redlock_slot *slot) {
 
 /* --- the hold -------------------------------------------------------------------------------- */
 
-static void watch_lost(redlock_core *core, redlock_slot *slot) {
+void redlock_watch_drop(redlock_core *core, redlock_slot *slot) {
     redlock_slot_become(slot, REDLOCK_SLOT_LOST);
     slot->deadline = 0;
     slot->round_limit = REDLOCK_NEVER;
     answer_extend(core, slot, REDLOCK_LOST);
-    redlock_slot_tell(core, slot, REDLOCK_TELL_LOST, REDLOCK_LOST);
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_vote_undo(core, &slot->votes[i]);
     }
+}
+
+static void watch_lost(redlock_core *core, redlock_slot *slot) {
+    if (REDLOCK_MUTANT(LOST_NOT_FINAL)) {
+        slot->deadline = core->now + slot->seek.ttl;
+        redlock_slot_tell(core, slot, REDLOCK_TELL_LOST, REDLOCK_LOST);
+        return;
+    }
+    redlock_watch_drop(core, slot);
+    redlock_slot_tell(core, slot, REDLOCK_TELL_LOST, REDLOCK_LOST);
 }
 
 void redlock_watch_start(redlock_core *core, redlock_slot *slot) {
@@ -150,6 +163,9 @@ void redlock_watch_review(redlock_core *core, redlock_slot *slot) {
     uint32_t denied = 0;
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         denied += slot->votes[i].denied;
+    }
+    if (REDLOCK_MUTANT(RENEWED_TOO_LATE)) {
+        slot->deadline = redlock_ns_max(slot->deadline, quorum_proved_until(core, slot));
     }
     if (core->now >= slot->deadline || denied > core->config.node_count - core->quorum) {
         watch_lost(core, slot);
@@ -185,6 +201,9 @@ void redlock_watch_extend(redlock_core *core, redlock_slot *slot, const redlock_
 
 redlock_ns redlock_watch_deadline(const redlock_core *core, const redlock_slot *slot) {
     (void)core;
+    if (REDLOCK_MUTANT(LOST_AT_NEXT_CHANCE)) {
+        return redlock_ns_min(slot->renew_at, slot->round_limit);
+    }
     return redlock_ns_min(slot->deadline, redlock_ns_min(slot->renew_at, slot->round_limit));
 }
 
