@@ -41,7 +41,10 @@
     X(BACKOFF_MISSING, "a node that fails is called again at once")
 
 #define REDLOCK_MUTANT_ENUM(name, text) REDLOCK_MUTANT_##name,
-enum redlock_mutant_name { REDLOCK_MUTANT_NONE = 0, REDLOCK_MUTANT_MAP(REDLOCK_MUTANT_ENUM) REDLOCK_MUTANT_COUNT };
+enum redlock_mutant_name {
+    REDLOCK_MUTANT_NONE = 0,
+    REDLOCK_MUTANT_MAP(REDLOCK_MUTANT_ENUM) REDLOCK_MUTANT_COUNT
+};
 #undef REDLOCK_MUTANT_ENUM
 
 #ifdef REDLOCK_MUTANTS
