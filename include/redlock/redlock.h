@@ -139,7 +139,8 @@ REDLOCK_API int redlock_client_create(const char *const *urls, size_t count,
                                       const redlock_client_options *options,
                                       redlock_client **ret_client, redlock_report *report);
 /* Ends it: locks still held are not released, they run out at their ttl (release them first).
- * Returns when the keeper thread is gone, which takes no longer than an event callback in progress.
+ * Returns when the keeper thread is gone, which takes no longer than an event callback in progress,
+ * and when the nodes have answered what was sent, for which it waits 250 ms at most.
  * NULL is fine.  Handles of its locks are invalid afterwards. */
 REDLOCK_API void redlock_client_destroy(redlock_client *client);
 

@@ -9,25 +9,22 @@
 #include "drive/conn.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "drive/buffer.h"
+#include "drive/owed.h"
+#include "drive/socket.h"
 #include "wire/step.h"
 
 #define CONN_IN_BYTES_MIN 16384u
 #define CONN_OUT_BYTES_MIN 4096u
-#define CONN_OWED_MIN 64u
-#define CONN_OWED_MAX 65536u /* the core's inflight_max is never more */
 
 _Static_assert(REDLOCK_RESP_REPLY_BYTES_MAX == CONN_IN_BYTES_MIN << 4, "doubling meets the cap");
 _Static_assert(REDLOCK_HELLO_WORDS_BYTES <= REDLOCK_WORDS_BYTES, "a refusal is told whole");
@@ -45,22 +42,6 @@ typedef enum conn_state {
     CONN_UP
 } conn_state;
 
-typedef struct conn_buffer {
-    uint8_t *at;
-    size_t len, size;
-} conn_buffer;
-
-typedef struct conn_owed { /* a reply that the server owes us */
-    uint64_t tag;
-    redlock_command_kind kind;
-    bool fenced;
-} conn_owed;
-
-typedef struct conn_ring {
-    conn_owed *at;
-    uint32_t first, count, size; /* size is 0 or a power of two */
-} conn_ring;
-
 typedef struct conn_fault { /* why the link is about to be told down */
     bool is_set;
     redlock_status status;
@@ -72,12 +53,12 @@ typedef struct conn_input {
     int fd; /* what the leader polls in this round; -1: nothing */
     bool connecting, ended, starved;
     int sys_errno;
-    conn_buffer buffer;
+    redlock_buffer buffer;
     atomic_bool ready; /* the leader is done with all of the above, and learned something */
 } conn_input;
 
 typedef struct conn_output {
-    conn_buffer pending, flight;
+    redlock_buffer pending, flight;
     size_t written; /* of flight */
     bool flushing;
     bool is_full; /* the kernel took less than it was given */
@@ -103,7 +84,7 @@ struct redlock_conn {
 
     conn_input in;
     conn_output out;
-    conn_ring owed;
+    redlock_owed_ring owed;
     redlock_resp_reader reader;
     redlock_hello greeting; /* in progress */
     redlock_hello hello;    /* the last one that was finished */
@@ -118,64 +99,6 @@ static bool errno_means_later(int error) {
     }
 #endif
     return error == EAGAIN;
-}
-
-/* --- buffers and the ring -------------------------------------------------------------------- */
-
-/* Room for `more` bytes; the buffer stays as it was when there is no memory. */
-static bool buffer_reserve(conn_buffer *buffer, size_t more, size_t size_min) {
-    size_t size = buffer->size > 0 ? buffer->size : size_min;
-    if (more > SIZE_MAX / 4 - buffer->len) {
-        return false;
-    }
-    while (size - buffer->len < more) {
-        size *= 2;
-    }
-    if (size == buffer->size) {
-        return true;
-    }
-
-    uint8_t *at = realloc(buffer->at, size);
-    if (at == NULL) {
-        return false;
-    }
-    buffer->at = at;
-    buffer->size = size;
-    return true;
-}
-
-static bool ring_grow(conn_ring *ring) {
-    uint32_t size = ring->size > 0 ? ring->size * 2 : CONN_OWED_MIN;
-    conn_owed *at = malloc(size * sizeof *at);
-    if (at == NULL) {
-        return false;
-    }
-    for (uint32_t i = 0; i < ring->count; i++) {
-        at[i] = ring->at[(ring->first + i) & (ring->size - 1)];
-    }
-    free(ring->at);
-    ring->at = at;
-    ring->first = 0;
-    ring->size = size;
-    return true;
-}
-
-static bool ring_push(conn_ring *ring, conn_owed owed) {
-    REDLOCK_ASSERT(ring->count < CONN_OWED_MAX);
-    if (ring->count == ring->size && !ring_grow(ring)) {
-        return false;
-    }
-    ring->at[(ring->first + ring->count) & (ring->size - 1)] = owed;
-    ring->count++;
-    return true;
-}
-
-static conn_owed ring_pop(conn_ring *ring) {
-    REDLOCK_ASSERT(ring->count > 0);
-    conn_owed owed = ring->at[ring->first];
-    ring->first = (ring->first + 1) & (ring->size - 1);
-    ring->count--;
-    return owed;
 }
 
 /* --- states ---------------------------------------------------------------------------------- */
@@ -263,73 +186,11 @@ static void conn_reap(redlock_conn *conn) {
 
 /* --- connecting ------------------------------------------------------------------------------ */
 
-/* A nonblocking socket that no child inherits; -1: errno says why. */
-static int socket_open(int family) {
-#if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK)
-    return socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-#else
-    int fd = socket(family, SOCK_STREAM, 0);
-    if (fd >= 0 && (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0)) {
-        int saved_errno = errno;
-        (void)close(fd);
-        errno = saved_errno;
-        return -1;
-    }
-    return fd;
-#endif
-}
-
-/* Best effort: without them the connection is slower, or a dead peer is found later. */
-static void socket_tune(int fd, int family) {
-    int on = 1;
-#ifdef SO_NOSIGPIPE
-    (void)setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on);
-#endif
-    if (family != AF_UNIX) {
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-    }
-}
-
-/* 0: connected, or under way when *ret_fd polls writable later; else the errno, and no socket. */
-static int socket_connect(const struct sockaddr_storage *at, socklen_t len, int *ret_fd,
-                          bool *ret_connected) {
-    int fd = socket_open(at->ss_family);
-    if (fd < 0) {
-        return errno;
-    }
-
-    socket_tune(fd, at->ss_family);
-    *ret_connected = connect(fd, (const struct sockaddr *)at, len) == 0;
-    if (!*ret_connected && errno != EINPROGRESS && errno != EINTR) {
-        int saved_errno = errno;
-        (void)close(fd); /* nobody has seen it yet */
-        return saved_errno;
-    }
-    *ret_fd = fd;
-    return 0;
-}
-
-/* False: longer than this system's sockets can be named. */
-static bool address_of_path(const char *path, redlock_addresses *ret) {
-    struct sockaddr_un at = {.sun_family = AF_UNIX};
-    size_t len = strlen(path);
-    if (len >= sizeof at.sun_path) {
-        return false;
-    }
-    memcpy(at.sun_path, path, len + 1);
-    memcpy(&ret->item[0].at, &at, sizeof at);
-    ret->item[0].len = (socklen_t)sizeof at;
-    ret->count = 1;
-    ret->gai_error = 0;
-    return true;
-}
-
 static void conn_greet(redlock_conn *conn) {
-    conn_buffer *pending = &conn->out.pending;
+    redlock_buffer *pending = &conn->out.pending;
     conn_move(conn, CONN_GREETING);
     REDLOCK_ASSERT(pending->len == 0 && conn->owed.count == 0);
-    if (!buffer_reserve(pending, REDLOCK_HELLO_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
+    if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
         conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for the greeting");
         return;
     }
@@ -353,8 +214,8 @@ static void conn_advance(redlock_conn *conn) {
         }
 
         conn->address_next++;
-        int error = socket_connect(&conn->addresses.item[i].at, conn->addresses.item[i].len,
-                                   &conn->fd, &connected);
+        int error = redlock_socket_connect(&conn->addresses.item[i].at, conn->addresses.item[i].len,
+                                           &conn->fd, &connected);
         if (error != 0) {
             conn->connect_errno = error;
         } else if (connected) {
@@ -379,7 +240,7 @@ static void conn_resolve(redlock_conn *conn) {
         conn_fail(conn, REDLOCK_UNSUPPORTED, 0, "TLS is not in this build");
         return;
     case REDLOCK_URL_UNIX:
-        if (address_of_path(conn->url.path, &conn->addresses)) {
+        if (redlock_socket_address(conn->url.path, &conn->addresses)) {
             conn_take_addresses(conn);
         } else {
             conn_fail(conn, REDLOCK_IO, ENAMETOOLONG, "cannot connect");
@@ -447,14 +308,14 @@ const redlock_hello *redlock_conn_hello(const redlock_conn *conn) {
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static bool command_append(conn_buffer *pending, const redlock_command *command,
+static bool command_append(redlock_buffer *pending, const redlock_command *command,
                            redlock_bytes prefix) {
     size_t room = pending->size - pending->len;
     uint8_t *end = room > 0 ? pending->at + pending->len : NULL;
     size_t need = redlock_step_encode(command, prefix, end, room);
     REDLOCK_ASSERT(need <= REDLOCK_STEP_BYTES_MAX);
     if (need > room) {
-        if (!buffer_reserve(pending, need, CONN_OUT_BYTES_MIN)) {
+        if (!redlock_buffer_reserve(pending, need, CONN_OUT_BYTES_MIN)) {
             return false;
         }
         size_t again = redlock_step_encode(command, prefix, pending->at + pending->len, need);
@@ -465,14 +326,14 @@ static bool command_append(conn_buffer *pending, const redlock_command *command,
 }
 
 void redlock_conn_send(redlock_conn *conn, uint64_t tag, const redlock_command *command) {
-    conn_owed owed = {.tag = tag, .kind = command->kind, .fenced = command->fenced};
+    redlock_owed owed = {.tag = tag, .kind = command->kind, .fenced = command->fenced};
     size_t len_before = conn->out.pending.len;
     REDLOCK_ASSERT(conn->state == CONN_UP);
     if (conn->fault.is_set || conn->out.is_dead) {
         return; /* the LINK_DOWN on its way answers this command too */
     }
     if (!command_append(&conn->out.pending, command, conn->prefix) ||
-        !ring_push(&conn->owed, owed)) {
+        !redlock_owed_push(&conn->owed, owed)) {
         conn->out.pending.len = len_before; /* the server must never see what nobody waits for */
         conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for a command");
     }
@@ -495,7 +356,7 @@ bool redlock_conn_flush_begin(redlock_conn *conn) {
     }
 
     if (out->written == out->flight.len) {
-        conn_buffer emptied = out->flight;
+        redlock_buffer emptied = out->flight;
         emptied.len = 0;
         out->flight = out->pending;
         out->pending = emptied;
@@ -582,11 +443,11 @@ static void in_connected(conn_input *in) {
 }
 
 static void in_read(conn_input *in) {
-    conn_buffer *buffer = &in->buffer;
+    redlock_buffer *buffer = &in->buffer;
     ssize_t n;
     in->starved = false;
     if (buffer->len == buffer->size && buffer->size < REDLOCK_RESP_REPLY_BYTES_MAX &&
-        !buffer_reserve(buffer, 1, CONN_IN_BYTES_MIN)) {
+        !redlock_buffer_reserve(buffer, 1, CONN_IN_BYTES_MIN)) {
         in->starved = true;
     }
     if (buffer->len == buffer->size) {
@@ -654,7 +515,7 @@ static void dispatch_answer(redlock_conn *conn, const uint8_t *data, redlock_ns 
         conn_fail(conn, REDLOCK_PROTOCOL, 0, "a reply that nobody asked for");
         return;
     }
-    conn_owed owed = ring_pop(&conn->owed);
+    redlock_owed owed = redlock_owed_pop(&conn->owed);
     fact.as.reply.tag = owed.tag;
     fact.as.reply.answer = redlock_step_decode(owed.kind, owed.fenced, &conn->reader, data);
     sink->take(sink->ctx, &fact, now);
@@ -676,7 +537,7 @@ static bool dispatch_reply(redlock_conn *conn, const uint8_t *data, redlock_ns n
 /* The sink may hang up, and even connect again: then the rest of the buffer is void, and stays so
  * because `doomed` holds until the reaping empties it. */
 static void dispatch_replies(redlock_conn *conn, redlock_ns now, const redlock_conn_sink *sink) {
-    conn_buffer *buffer = &conn->in.buffer;
+    redlock_buffer *buffer = &conn->in.buffer;
     bool go_on = true;
     size_t at = 0;
     while (go_on && at < buffer->len) {

@@ -22,6 +22,9 @@
 #define NAP_NS_MAX REDLOCK_NS_PER_S
 /* Answers that nobody waits for any more are read after this, if no caller comes before. */
 #define DRAIN_NS (UINT64_C(20) * REDLOCK_NS_PER_MS)
+/* How long the end waits for answers.  A server that fails to write an answer drops the connection
+ * with all that it has not read yet: a RELEASE behind a grant would never be executed. */
+#define LINGER_NS_MAX (UINT64_C(250) * REDLOCK_NS_PER_MS)
 
 struct redlock_engine {
     pthread_mutex_t mutex;
@@ -42,6 +45,7 @@ struct redlock_engine {
     pthread_t keeper;
     pthread_cond_t keeper_cond;
     bool keeper_runs, stopping;
+    redlock_ns ends_at;      /* nothing is waited for beyond this */
     redlock_ns left_at;      /* when the last leader left */
     redlock_ns keeper_until; /* when the sleeping keeper looks again; 0: it is awake */
 };
@@ -102,6 +106,7 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
     cond_init(&engine->changed);
     redlock_fork_init(&engine->fork);
     redlock_list_init(&engine->waiters);
+    engine->ends_at = REDLOCK_NEVER;
     engine->hooks = *hooks;
     engine->node_count = config->node_count;
     label = keep_bytes(engine->label, sizeof engine->label, label);
@@ -112,22 +117,6 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
         return NULL;
     }
     return engine;
-}
-
-void redlock_engine_stop(redlock_engine *engine) {
-    if (redlock_fork_is_child(&engine->fork)) {
-        return; /* the keeper is not here, and the mutex may be held by a thread that isn't either */
-    }
-    redlock_engine_lock(engine);
-    engine->stopping = true;
-    bool runs = engine->keeper_runs;
-    engine->keeper_runs = false;
-    (void)pthread_cond_signal(&engine->keeper_cond);
-    redlock_engine_unlock(engine);
-    if (runs) {
-        redlock_wake_raise(&engine->wake);
-        (void)pthread_join(engine->keeper, NULL);
-    }
 }
 
 void redlock_engine_destroy(redlock_engine *engine) {
@@ -309,7 +298,7 @@ static void poll_once(redlock_engine *engine) {
         }
     }
     redlock_ns now = redlock_clock_now();
-    engine->poll_until = redlock_core_deadline(engine->core);
+    engine->poll_until = redlock_ns_min(redlock_core_deadline(engine->core), engine->ends_at);
     if (any_news(engine) || engine->poll_until <= now) {
         return;
     }
@@ -525,4 +514,37 @@ void redlock_engine_wait(redlock_engine *engine, redlock_call *call) {
     }
     (void)pthread_cond_destroy(&call->cond);
     hand_over(engine);
+}
+
+/* --- the end --------------------------------------------------------------------------------- */
+
+/* Alone by now: hears what the nodes still have to say, so that what was sent is carried out. */
+static void linger(redlock_engine *engine) {
+    redlock_engine_lock(engine);
+    engine->ends_at =
+        redlock_ns_min(engine->ends_at, redlock_ns_add(redlock_clock_now(), LINGER_NS_MAX));
+    (void)flush_all(engine);
+    while (redlock_core_inflight(engine->core) > 0 && redlock_clock_now() < engine->ends_at) {
+        poll_once(engine);
+        dispatch_all(engine);
+        (void)flush_all(engine);
+    }
+    redlock_engine_unlock(engine);
+}
+
+void redlock_engine_stop(redlock_engine *engine) {
+    if (redlock_fork_is_child(&engine->fork)) {
+        return; /* the keeper is not here, and the mutex may be held by a thread that isn't either */
+    }
+    redlock_engine_lock(engine);
+    engine->stopping = true;
+    bool runs = engine->keeper_runs;
+    engine->keeper_runs = false;
+    (void)pthread_cond_signal(&engine->keeper_cond);
+    redlock_engine_unlock(engine);
+    if (runs) {
+        redlock_wake_raise(&engine->wake);
+        (void)pthread_join(engine->keeper, NULL);
+    }
+    linger(engine);
 }

@@ -306,6 +306,17 @@ static void hold_outlives_a_dead_minority(void **state) {
     test_fleet_assert_free(&fleet, 4000);
 }
 
+/* The answers of the slower nodes are still on their way when the client ends. */
+static void ending_at_once_leaves_nothing(void **state) {
+    (void)state;
+    for (int i = 0; i < 100; i++) {
+        redlock_client *brief = test_fleet_client(&fleet, NULL);
+        test_give(test_take(brief, "job", 8000));
+        redlock_client_destroy(brief);
+        test_fleet_assert_free(&fleet, 500);
+    }
+}
+
 int main(void) {
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -320,6 +331,7 @@ int main(void) {
         LIVE(without_guard_a_node_is_healed),
         LIVE(forgotten_scripts_are_taught_again),
         LIVE(killed_connections_come_back),
+        LIVE(ending_at_once_leaves_nothing),
         LIVE(hold_outlives_a_dead_minority),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
