@@ -97,8 +97,8 @@ void redlock_release_undo_review(redlock_core *core, redlock_slot *slot) {
             if (slot->state == REDLOCK_SLOT_RELEASING && vote->outcome == REDLOCK_OUTCOME_OPEN) {
                 vote->outcome = REDLOCK_OUTCOME_NO; /* no answer is needed to know that */
                 vote->status = REDLOCK_NOT_HELD;
-                redlock_slot_touch(core, slot);
             }
+            redlock_slot_touch(core, slot); /* who paused until this vote is free goes on now */
         } else if (core->now >= vote->undo_at) {
             redlock_vote_undo(core, vote);
         }

@@ -176,6 +176,10 @@ void redlock_watch_review(redlock_core *core, redlock_slot *slot) {
         slot->deadline = proved;
         redlock_slot_tell(core, slot, REDLOCK_TELL_RENEWED, REDLOCK_OK);
     }
+    /* Answers may be slower than rounds: what was asked since the EXTEND is enough. */
+    if (slot->extend_from != REDLOCK_NEVER && quorum_proved_at(core, slot) >= slot->extend_from) {
+        answer_extend(core, slot, REDLOCK_OK);
+    }
     if (slot->round_limit != REDLOCK_NEVER) {
         round_review(core, slot);
     }

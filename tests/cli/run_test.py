@@ -239,8 +239,8 @@ def stops_and_goes_on(world):
     pid = int(process.stdout.readline())
     process.send_signal(signal.SIGTSTP)
     expect(os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1]), "redlock stops")
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        expect_equal(stat.read().rsplit(")", 1)[1].split()[0], "T", "the command is stopped")
+    await_true(lambda: open(f"/proc/{pid}/stat", encoding="ascii").read()
+               .rsplit(")", 1)[1].split()[0] == "T", "the command is stopped")
     process.send_signal(signal.SIGCONT)
     await_true(lambda: open(f"/proc/{pid}/stat", encoding="ascii").read()
                .rsplit(")", 1)[1].split()[0] != "T", "it goes on")
