@@ -77,8 +77,16 @@ need_for_tests() {
 int main(void) { return 0; }' -lcmocka
     need libhiredis-dev compiles gcc '#include <hiredis/hiredis.h>
 int main(void) { return 0; }' -lhiredis
+    need_for_sim
     need python3-redis python_has redis.lock
     need util-linux has_command setarch
+}
+
+# The Lua that servers have inside, for the simulator's model servers.
+need_for_sim() {
+    need_for_build
+    need liblua5.1-0-dev compiles gcc '#include <lua.h>
+int main(void) { return luaL_newstate() == 0; }' -include lauxlib.h -I/usr/include/lua5.1 -llua5.1
 }
 
 need_for_interop() {

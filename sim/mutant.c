@@ -1,0 +1,121 @@
+#include "sim/mutant.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mutant.h"
+#include "script/script.h"
+
+typedef struct patch { /* the text `from` of a script becomes `to` */
+    const char *name, *words;
+    redlock_command_kind kind;
+    const char *from, *to;
+} patch;
+
+static const patch patches[] = {
+    {"RELEASE_OF_ANY_TOKEN", "RELEASE does not compare the token", REDLOCK_COMMAND_RELEASE,
+     "if holder_read() ~= token then", "if not holder_read() then"},
+    {"RENEW_OF_ANY_TOKEN", "RENEW does not compare the token", REDLOCK_COMMAND_RENEW,
+     "if holder and holder ~= token then", "if false then"},
+    {"RAISE_OF_ANY_TOKEN", "RAISE does not compare the token", REDLOCK_COMMAND_RAISE,
+     "if holder ~= token then", "if false then"},
+    {"GRANT_OF_HELD", "GRANT takes what another token holds", REDLOCK_COMMAND_GRANT,
+     "if holder and holder ~= token then", "if false then"},
+    {"GRANT_NOT_IDEMPOTENT", "asking again with the same token is a no", REDLOCK_COMMAND_GRANT,
+     "if holder and holder ~= token then", "if holder then"},
+    {"GRANT_WITHOUT_END", "the key has no expiry", REDLOCK_COMMAND_GRANT,
+     "redis.call('SET', KEYS[1], token, 'PX', digits(ttl_ms))",
+     "redis.call('SET', KEYS[1], token)"},
+    {"GRANT_LATE", "GRANT does not look at not-after", REDLOCK_COMMAND_GRANT,
+     "if is_late(not_after_ms) then", "if false then"},
+    {"RENEW_LATE", "RENEW does not look at not-after", REDLOCK_COMMAND_RENEW,
+     "if is_late(not_after_ms) then", "if false then"},
+    {"GUARD_FORGOTTEN", "GRANT does not ask the guard", REDLOCK_COMMAND_GRANT,
+     "local refusal = guard_refusal(run, guard_ms)", "local refusal = nil"},
+    {"GUARD_TOO_SHORT", "the silence is a tenth of what it should be", REDLOCK_COMMAND_GRANT,
+     "now_ms < since + guard_ms then", "now_ms < since + guard_ms / 10 then"},
+    {"MARK_IS_A_COUNTER", "marks only count: what clients propose is ignored",
+     REDLOCK_COMMAND_GRANT, "mark = math.max(mark + 1, fence)", "mark = mark + 1"},
+    {"MARK_FALLS", "the mark is what the client proposes", REDLOCK_COMMAND_GRANT,
+     "mark = math.max(mark + 1, fence)", "mark = fence"},
+    {"MARK_STAYS", "a grant may leave the mark as it is", REDLOCK_COMMAND_GRANT,
+     "mark = math.max(mark + 1, fence)", "mark = math.max(mark, fence)"},
+    {"RAISE_NOT_WRITTEN", "RAISE answers and writes nothing", REDLOCK_COMMAND_RAISE,
+     "mark_write(mark)\nreturn", "return"},
+    {"RENEW_SHORTENS", "a renewal may shorten what was promised", REDLOCK_COMMAND_RENEW,
+     "if redis.call('PTTL', KEYS[1]) < ttl_ms then", "if true then"},
+    {"RENEW_NOT_WRITTEN", "RENEW answers and lengthens nothing", REDLOCK_COMMAND_RENEW,
+     "if redis.call('PTTL', KEYS[1]) < ttl_ms then", "if false then"},
+    {"HEAL_IS_A_YES", "a healed key is a vote at once", REDLOCK_COMMAND_RENEW,
+     "return answer(HEALED, mark, 0)", "return answer(YES, mark, 0)"},
+};
+
+#define CORE_COUNT ((uint32_t)REDLOCK_MUTANT_COUNT - 1)
+#define PATCH_COUNT ((uint32_t)(sizeof patches / sizeof patches[0]))
+
+#ifdef REDLOCK_MUTANTS
+int redlock_mutant;
+#endif
+static uint32_t chosen; /* one per process: it is what the program is */
+
+uint32_t redlock_sim_mutant_count(void) {
+    return CORE_COUNT + PATCH_COUNT;
+}
+
+static const struct {
+    const char *name, *words;
+} core_mutants[] = {
+#define NAMED(name, words) {#name, words},
+    REDLOCK_MUTANT_MAP(NAMED)
+#undef NAMED
+};
+
+const char *redlock_sim_mutant_name(uint32_t mutant) {
+    return mutant <= CORE_COUNT ? core_mutants[mutant - 1].name
+                                : patches[mutant - CORE_COUNT - 1].name;
+}
+
+const char *redlock_sim_mutant_words(uint32_t mutant) {
+    return mutant <= CORE_COUNT ? core_mutants[mutant - 1].words
+                                : patches[mutant - CORE_COUNT - 1].words;
+}
+
+uint32_t redlock_sim_mutant_of(const char *name) {
+    for (uint32_t i = 1; i <= redlock_sim_mutant_count(); i++) {
+        if (strcmp(name, redlock_sim_mutant_name(i)) == 0) {
+            return i;
+        }
+    }
+    return 0;
+}
+
+bool redlock_sim_mutant_choose(uint32_t mutant) {
+    chosen = mutant > CORE_COUNT ? mutant : 0;
+#ifdef REDLOCK_MUTANTS
+    redlock_mutant = mutant <= CORE_COUNT ? (int)mutant : 0;
+    return true;
+#else
+    return mutant == 0 || mutant > CORE_COUNT;
+#endif
+}
+
+void redlock_sim_mutant_patch(redlock_sim_server *server) {
+    if (chosen == 0) {
+        return;
+    }
+    const patch *is = &patches[chosen - CORE_COUNT - 1];
+    const char *text = redlock_script_of(is->kind)->text;
+    const char *at = strstr(text, is->from);
+    if (at == NULL) {
+        (void)fprintf(stderr, "sim: the mutant %s finds nothing to change in its script\n",
+                      is->name);
+        abort();
+    }
+    size_t size = strlen(text) + strlen(is->to) + 1;
+    char *changed = redlock_sim_zeroed(1, size);
+    (void)snprintf(changed, size, "%.*s%s%s", (int)(at - text), text, is->to,
+                   at + strlen(is->from));
+    redlock_sim_server_patch(server, is->kind, changed);
+    free(changed);
+}

@@ -1,0 +1,171 @@
+#include "sim/plan.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/prng.h"
+
+#define MS REDLOCK_NS_PER_MS
+
+const char *redlock_sim_kind_words(redlock_sim_kind kind) {
+    switch (kind) {
+    case REDLOCK_SIM_REDLOCK:
+        return "redlock";
+    case REDLOCK_SIM_HOSTILE:
+        return "hostile";
+    case REDLOCK_SIM_NOGUARD:
+        return "noguard";
+    case REDLOCK_SIM_JUMPS:
+        return "jumps";
+    }
+    return "?";
+}
+
+bool redlock_sim_kind_of(const char *words, redlock_sim_kind *ret_kind) {
+    for (int i = REDLOCK_SIM_REDLOCK; i <= REDLOCK_SIM_JUMPS; i++) {
+        if (strcmp(words, redlock_sim_kind_words((redlock_sim_kind)i)) == 0) {
+            *ret_kind = (redlock_sim_kind)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t upto(redlock_prng *prng, uint64_t bound) {
+    return redlock_prng_upto(prng, bound);
+}
+
+static bool one_in(redlock_prng *prng, uint64_t n) {
+    return upto(prng, n - 1) == 0;
+}
+
+/* base times 2^-steps .. 2^steps */
+static redlock_ns around(redlock_prng *prng, redlock_ns base, uint32_t steps) {
+    uint32_t shift = (uint32_t)upto(prng, 2 * steps);
+    return shift >= steps ? base << (shift - steps) : base >> (steps - shift);
+}
+
+static void draw_size(redlock_sim_plan *plan, redlock_prng *prng) {
+    static const uint32_t nodes[] = {1, 3, 3, 3, 5};
+    plan->nodes = nodes[upto(prng, 4)];
+    plan->clients = 2 + (uint32_t)upto(prng, 4);
+    plan->users = 1 + (uint32_t)upto(prng, 2);
+    plan->names = one_in(prng, 3) ? 2 + (uint32_t)upto(prng, 2) : 1;
+    plan->is_wired = one_in(prng, 3);
+    plan->fragment_max = one_in(prng, 2) ? 16 : 512;
+    plan->is_guarded = plan->nodes >= 3 || one_in(prng, 4);
+    plan->is_declared = !one_in(prng, 8);
+}
+
+static void draw_times(redlock_sim_plan *plan, redlock_prng *prng) {
+    static const redlock_ns ttls[] = {200 * MS, 1000 * MS, 5000 * MS, 30000 * MS};
+    plan->ttl = ttls[upto(prng, 3)];
+    plan->margin = plan->ttl / 4 < 1000 * MS ? plan->ttl / 4 : 1000 * MS;
+    plan->node_timeout = plan->ttl / 20 < 20 * MS ? 20 * MS : plan->ttl / 20;
+    plan->node_timeout = plan->node_timeout > 1000 * MS ? 1000 * MS : plan->node_timeout;
+    plan->connect_timeout = around(prng, plan->node_timeout * 4, 1);
+    plan->silence_max = around(prng, plan->node_timeout * 8, 1);
+    plan->latency = upto(prng, plan->node_timeout / 8);
+    plan->jitter = one_in(prng, 3) ? plan->node_timeout : plan->latency;
+    plan->storm = plan->ttl * (20 + upto(prng, 180));
+    plan->fault_every = around(prng, plan->ttl, 3);
+    plan->hold = around(prng, plan->ttl, 3);
+    plan->think = around(prng, plan->ttl / 4, 3);
+}
+
+static const redlock_sim_trouble common[] = {
+    REDLOCK_SIM_TROUBLE_DROP_THERE,    REDLOCK_SIM_TROUBLE_DROP_BACK,
+    REDLOCK_SIM_TROUBLE_DELAY,         REDLOCK_SIM_TROUBLE_RESEND,
+    REDLOCK_SIM_TROUBLE_REORDER,       REDLOCK_SIM_TROUBLE_HALF_OPEN,
+    REDLOCK_SIM_TROUBLE_RESET,         REDLOCK_SIM_TROUBLE_TORN,
+    REDLOCK_SIM_TROUBLE_PARTITION,     REDLOCK_SIM_TROUBLE_ISOLATE,
+    REDLOCK_SIM_TROUBLE_REFUSED,       REDLOCK_SIM_TROUBLE_CONNECT_HANGS,
+    REDLOCK_SIM_TROUBLE_DNS,           REDLOCK_SIM_TROUBLE_CRASH_KEEP,
+    REDLOCK_SIM_TROUBLE_NODE_PAUSE,    REDLOCK_SIM_TROUBLE_CLIENT_PAUSE,
+    REDLOCK_SIM_TROUBLE_JUMP_FORWARD,  REDLOCK_SIM_TROUBLE_JUMP_BACK,
+    REDLOCK_SIM_TROUBLE_DRIFT,         REDLOCK_SIM_TROUBLE_SCRIPT_FLUSH,
+    REDLOCK_SIM_TROUBLE_OOM,           REDLOCK_SIM_TROUBLE_MISCONF,
+    REDLOCK_SIM_TROUBLE_READONLY,      REDLOCK_SIM_TROUBLE_NOREPLICAS,
+    REDLOCK_SIM_TROUBLE_LOADING,       REDLOCK_SIM_TROUBLE_BUSY,
+    REDLOCK_SIM_TROUBLE_NOPERM,        REDLOCK_SIM_TROUBLE_MAXCLIENTS,
+    REDLOCK_SIM_TROUBLE_EVICTS,        REDLOCK_SIM_TROUBLE_GARBAGE,
+    REDLOCK_SIM_TROUBLE_OVERSIZED,     REDLOCK_SIM_TROUBLE_PASSWORD,
+    REDLOCK_SIM_TROUBLE_PROCESS_PAUSE, REDLOCK_SIM_TROUBLE_SUSPEND,
+    REDLOCK_SIM_TROUBLE_PROCESS_CRASH, REDLOCK_SIM_TROUBLE_FORK,
+    REDLOCK_SIM_TROUBLE_SKEW,          REDLOCK_SIM_TROUBLE_CAPACITY,
+};
+
+static void draw_losses(redlock_sim_plan *plan) {
+    plan->loses_data = true;
+    plan->has[REDLOCK_SIM_TROUBLE_CRASH_LOSE_ALL] = true;
+    plan->has[REDLOCK_SIM_TROUBLE_CRASH_LOSE_SECOND] = true;
+    plan->has[REDLOCK_SIM_TROUBLE_FLUSHALL] = plan->is_guarded;
+}
+
+/* Every run has some faults and not others: what many of them hide together, a few may show. */
+static void draw_faults(redlock_sim_plan *plan, redlock_prng *prng) {
+    uint64_t density = 1 + upto(prng, 5);
+    for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
+        plan->has[common[i]] = one_in(prng, density);
+    }
+    bool may_lose = plan->is_guarded && one_in(prng, 2);
+    bool is_hostile = plan->kind == REDLOCK_SIM_HOSTILE;
+    if (may_lose || plan->kind == REDLOCK_SIM_NOGUARD) {
+        draw_losses(plan);
+    }
+    plan->has[REDLOCK_SIM_TROUBLE_EVICT] = is_hostile && one_in(prng, 2);
+    /* A break puts the node's clock into the mark, and theorem B speaks of the clients' only. */
+    plan->has[REDLOCK_SIM_TROUBLE_BREAK] = is_hostile && one_in(prng, 2) && !plan->loses_data;
+    plan->has[REDLOCK_SIM_TROUBLE_JUMP_BEYOND] =
+        (is_hostile && !plan->loses_data) || plan->kind == REDLOCK_SIM_JUMPS;
+    /* Without marks, the wall clock carries the order on; it may not be far off then. */
+    plan->has[REDLOCK_SIM_TROUBLE_POISON] = !plan->loses_data && one_in(prng, 3);
+    plan->has[REDLOCK_SIM_TROUBLE_WALL_JUMP] = !plan->loses_data && one_in(prng, 3);
+}
+
+static void draw_clocks(redlock_sim_plan *plan, redlock_prng *prng) {
+    bool is_wild = plan->kind == REDLOCK_SIM_HOSTILE && !plan->loses_data && one_in(prng, 2);
+    plan->drift_ppm = is_wild ? 50000 : 4000; /* twice this is the most between two clocks */
+    int64_t ttl_us = (int64_t)(plan->ttl / REDLOCK_NS_PER_US);
+    plan->skew_max_us = plan->loses_data ? ttl_us / 8 : ttl_us * 4;
+    plan->is_strict =
+        plan->kind == REDLOCK_SIM_REDLOCK && !plan->has[REDLOCK_SIM_TROUBLE_JUMP_BACK];
+    /* Theorem B: the silence covers the longest lease, two attempts, the clocks' differences. */
+    redlock_ns attempt = plan->connect_timeout + 3 * plan->node_timeout;
+    redlock_ns skew = 2 * (redlock_ns)plan->skew_max_us * REDLOCK_NS_PER_US;
+    redlock_ns silence = plan->ttl + plan->margin + 2 * attempt + skew + 50 * MS;
+    plan->guard = plan->is_guarded ? silence + silence / 50 : 0;
+}
+
+void redlock_sim_plan_draw(redlock_sim_plan *plan, redlock_sim_kind kind, uint64_t seed) {
+    redlock_prng prng;
+    *plan = (redlock_sim_plan){.seed = seed, .kind = kind};
+    redlock_prng_init(&prng, seed * 2 + 1);
+    draw_size(plan, &prng);
+    if (kind == REDLOCK_SIM_NOGUARD) {
+        plan->nodes = plan->nodes == 1 ? 3 : plan->nodes;
+        plan->is_guarded = false;
+    }
+    draw_times(plan, &prng);
+    draw_faults(plan, &prng);
+    draw_clocks(plan, &prng);
+    plan->inflight_max =
+        plan->has[REDLOCK_SIM_TROUBLE_CAPACITY] ? 1 + (uint32_t)upto(&prng, 3) : 1024;
+}
+
+void redlock_sim_plan_to_text(const redlock_sim_plan *plan, char *text, size_t size) {
+    uint32_t faults = 0;
+    for (uint32_t i = 0; i < REDLOCK_SIM_TROUBLE_COUNT; i++) {
+        faults += plan->has[i];
+    }
+    (void)snprintf(
+        text, size,
+        "seed %" PRIu64 ", world %s: %" PRIu32 " nodes, %" PRIu32 " clients of %" PRIu32
+        " users, %" PRIu32 " names, ttl %" PRIu64 " ms, guard %" PRIu64 " ms%s, %s, %" PRIu32
+        " kinds of faults every %" PRIu64 " ms%s, storm of %" PRIu64 " s",
+        plan->seed, redlock_sim_kind_words(plan->kind), plan->nodes, plan->clients, plan->users,
+        plan->names, plan->ttl / MS, plan->guard / MS, plan->is_declared ? "" : " (new nodes)",
+        plan->is_wired ? "real wire" : "typed commands", faults, plan->fault_every / MS,
+        plan->loses_data ? ", nodes may forget" : "", plan->storm / REDLOCK_NS_PER_S);
+}

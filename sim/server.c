@@ -1,0 +1,712 @@
+/* server.c -- connections and faults around the keyspace and the interpreter.
+ *
+ * A command passes the same gates in the same order as in 7.0: known, enough words, logged in,
+ * allowed, memory, disk, replicas, role, loading, busy.  A script's own commands pass fewer. */
+#include "sim/server.h"
+
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/prng.h"
+#include "sim/data.h"
+#include "sim/interpreter.h"
+#include "sim/keyspace.h"
+#include "sim/reply.h"
+#include "sim/request.h"
+#include "sim/script_cache.h"
+#include "sim/verb.h"
+#include "wire/resp.h"
+#include "wire/step.h"
+
+#define DB_COUNT 16
+
+typedef struct link { /* one connection */
+    uint32_t number;
+    uint32_t db;
+    bool is_trusted; /* logged in, or no password was wanted */
+    bool is_closing;
+    redlock_sim_text in; /* of a command that is not whole */
+} link;
+
+struct redlock_sim_server {
+    redlock_sim_keyspace space;
+    redlock_sim_interpreter *interpreter;
+    redlock_sim_script_cache scripts;
+    redlock_prng prng;
+    char run_id[REDLOCK_RUN_ID_BYTES + 1];
+    char password[128]; /* empty: none */
+    bool faults[REDLOCK_SIM_FAULT_COUNT];
+    uint64_t call_us, command_count;
+    link *links;
+    size_t link_count, link_size;
+    link inner;           /* what typed commands come in by */
+    uint32_t script_db;   /* inside a script: its own choice */
+    bool is_script_dirty; /* it has written, so it is not stopped any more */
+    redlock_sim_text out; /* the replies of the call that runs */
+    redlock_sim_text scratch;
+    redlock_sim_request request;
+    redlock_resp_reader reader;
+    uint8_t encoded[REDLOCK_STEP_BYTES_MAX];
+};
+
+/* --- gates ----------------------------------------------------------------------------------- */
+
+#define OOM_WORDS "OOM command not allowed when used memory > 'maxmemory'."
+#define MISCONF_WORDS                                                                              \
+    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to "  \
+    "disk. Commands that may modify the data set are disabled, because this instance is "          \
+    "configured to report errors during writes if RDB snapshotting fails "                         \
+    "(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB " \
+    "error."
+#define NOREPLICAS_WORDS "NOREPLICAS Not enough good replicas to write."
+#define READONLY_WORDS "READONLY You can't write against a read only replica."
+#define LOADING_WORDS "LOADING Redis is loading the dataset in memory"
+#define BUSY_WORDS                                                                                 \
+    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+
+static bool has_flag(const redlock_sim_verb *verb, uint32_t flag) {
+    return (verb->flags & flag) != 0;
+}
+
+/* Why a client's command is refused, or NULL. */
+static const char *gate_of_data(const redlock_sim_server *server, const redlock_sim_verb *verb) {
+    bool is_write = has_flag(verb, REDLOCK_SIM_IS_WRITE);
+
+    if (server->faults[REDLOCK_SIM_OOM] && has_flag(verb, REDLOCK_SIM_NEEDS_MEMORY)) {
+        return OOM_WORDS;
+    }
+    if (server->faults[REDLOCK_SIM_MISCONF] &&
+        (is_write || has_flag(verb, REDLOCK_SIM_WHILE_DISK_OK))) {
+        return MISCONF_WORDS;
+    }
+    if (server->faults[REDLOCK_SIM_NOREPLICAS] && is_write) {
+        return NOREPLICAS_WORDS;
+    }
+    if (server->faults[REDLOCK_SIM_READONLY] && is_write) {
+        return READONLY_WORDS;
+    }
+    if (server->faults[REDLOCK_SIM_LOADING] && !has_flag(verb, REDLOCK_SIM_WHILE_LOADING)) {
+        return LOADING_WORDS;
+    }
+    if (server->faults[REDLOCK_SIM_BUSY] && !has_flag(verb, REDLOCK_SIM_WHILE_BUSY)) {
+        return BUSY_WORDS;
+    }
+    return NULL;
+}
+
+/* Why a script's command is refused, or NULL. */
+static const char *gate_of_script(const redlock_sim_server *server, const redlock_sim_verb *verb) {
+    bool is_write = has_flag(verb, REDLOCK_SIM_IS_WRITE);
+
+    if (has_flag(verb, REDLOCK_SIM_NOT_IN_SCRIPTS)) {
+        return "ERR This Redis command is not allowed from script";
+    }
+    if (server->faults[REDLOCK_SIM_READONLY] && is_write) {
+        return READONLY_WORDS;
+    }
+    if (server->faults[REDLOCK_SIM_MISCONF] && is_write) {
+        return MISCONF_WORDS;
+    }
+    if (server->faults[REDLOCK_SIM_NOREPLICAS] && is_write) {
+        return NOREPLICAS_WORDS;
+    }
+    if (server->faults[REDLOCK_SIM_OOM] && has_flag(verb, REDLOCK_SIM_NEEDS_MEMORY) &&
+        !server->is_script_dirty) {
+        return OOM_WORDS;
+    }
+    return NULL;
+}
+
+/* --- INFO, SELECT and the greeting ----------------------------------------------------------- */
+
+static void info_section(redlock_sim_server *server, const char *title, const char *lines) {
+    redlock_sim_text *text = &server->scratch;
+
+    redlock_sim_text_say(text, text->len == 0 ? "# " : "\r\n# ");
+    redlock_sim_text_say(text, title);
+    redlock_sim_text_say(text, "\r\n");
+    redlock_sim_text_say(text, lines);
+}
+
+static void info_server(redlock_sim_server *server) {
+    info_section(server, "Server", "redis_version:7.0.15\r\nredis_mode:standalone\r\nrun_id:");
+    redlock_sim_text_say(&server->scratch, server->run_id);
+    redlock_sim_text_say(&server->scratch, "\r\n");
+}
+
+static void info_replication(redlock_sim_server *server) {
+    info_section(server, "Replication",
+                 server->faults[REDLOCK_SIM_READONLY]
+                     ? "role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:6379\r\n"
+                     : "role:master\r\nconnected_slaves:0\r\n");
+}
+
+static void info_memory(redlock_sim_server *server) {
+    info_section(server, "Memory",
+                 server->faults[REDLOCK_SIM_EVICTS] ? "maxmemory_policy:allkeys-lru\r\n"
+                                                    : "maxmemory_policy:noeviction\r\n");
+}
+
+static bool info_is_wanted(const redlock_bytes *words, size_t count, const char *section) {
+    for (size_t i = 1; i < count; i++) {
+        if (redlock_sim_word_is(words[i], section)) {
+            return true;
+        }
+    }
+    return count == 1;
+}
+
+static void run_info(redlock_sim_server *server, const redlock_bytes *words, size_t count,
+                     redlock_sim_reply *reply) {
+    server->scratch.len = 0;
+    if (info_is_wanted(words, count, "SERVER")) {
+        info_server(server);
+    }
+    if (info_is_wanted(words, count, "MEMORY")) {
+        info_memory(server);
+    }
+    if (info_is_wanted(words, count, "REPLICATION")) {
+        info_replication(server);
+    }
+    redlock_sim_reply_bulk(reply,
+                           (redlock_bytes){.at = server->scratch.at, .len = server->scratch.len});
+}
+
+static void run_select(uint32_t *db, redlock_bytes word, redlock_sim_reply *reply) {
+    int64_t number;
+
+    if (!redlock_sim_data_number(word, &number)) {
+        redlock_sim_reply_error(reply, "ERR value is not an integer or out of range");
+    } else if (number < 0 || number >= DB_COUNT) {
+        redlock_sim_reply_error(reply, "ERR DB index is out of range");
+    } else {
+        *db = (uint32_t)number;
+        redlock_sim_reply_status(reply, "OK");
+    }
+}
+
+static void run_auth(redlock_sim_server *server, link *from, const redlock_bytes *words,
+                     size_t count, redlock_sim_reply *reply) {
+    redlock_bytes password = redlock_bytes_of(server->password);
+    bool is_default = count == 2 || redlock_bytes_equal(words[1], redlock_bytes_of("default"));
+
+    if (count > 3) {
+        redlock_sim_reply_error(reply, "ERR syntax error");
+    } else if (count == 2 && password.len == 0) {
+        redlock_sim_reply_error(reply, "ERR AUTH <password> called without any password configured "
+                                       "for the default user. Are you sure your configuration is "
+                                       "correct?");
+    } else if (is_default &&
+               (password.len == 0 || redlock_bytes_equal(words[count - 1], password))) {
+        from->is_trusted = true;
+        redlock_sim_reply_status(reply, "OK");
+    } else {
+        redlock_sim_reply_error(reply,
+                                "WRONGPASS invalid username-password pair or user is disabled.");
+    }
+}
+
+static void run_setname(redlock_bytes name, redlock_sim_reply *reply) {
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.at[i] < '!' || name.at[i] > '~') {
+            redlock_sim_reply_error(reply, "ERR Client names cannot contain spaces, newlines or "
+                                           "special characters.");
+            return;
+        }
+    }
+    redlock_sim_reply_status(reply, "OK");
+}
+
+/* --- scripts --------------------------------------------------------------------------------- */
+
+static void run_script_flush(redlock_sim_server *server, const redlock_bytes *words, size_t count,
+                             redlock_sim_reply *reply) {
+    bool is_known = count == 2 || (count == 3 && (redlock_sim_word_is(words[2], "SYNC") ||
+                                                  redlock_sim_word_is(words[2], "ASYNC")));
+
+    if (!is_known) {
+        redlock_sim_reply_error(reply, "ERR SCRIPT FLUSH only support SYNC|ASYNC option");
+        return;
+    }
+    redlock_sim_script_cache_flush(&server->scripts);
+    redlock_sim_reply_status(reply, "OK");
+}
+
+static void run_script_load(redlock_sim_server *server, redlock_bytes text,
+                            redlock_sim_reply *reply) {
+    const redlock_sim_script *script = redlock_sim_script_cache_add(&server->scripts, text, reply);
+
+    if (script != NULL) {
+        redlock_sim_reply_bulk(reply, redlock_bytes_of(script->sha1));
+    }
+}
+
+/* What redis.call does: the interpreter's way back in. */
+static void script_calls(void *owner, const redlock_bytes *words, size_t count,
+                         redlock_sim_reply *reply) {
+    redlock_sim_server *server = owner;
+    const redlock_sim_verb *verb = NULL;
+    redlock_sim_verb_found found = redlock_sim_verb_find(words, count, &verb, reply);
+
+    server->space.now_us += server->call_us;
+    if (found != REDLOCK_SIM_VERB_FOUND) {
+        redlock_sim_reply_error(reply, found == REDLOCK_SIM_VERB_ARITY
+                                           ? "ERR Wrong number of args calling Redis command "
+                                             "from script"
+                                           : "ERR Unknown Redis command called from script");
+        return;
+    }
+    const char *refusal = gate_of_script(server, verb);
+    if (refusal != NULL) {
+        redlock_sim_reply_error(reply, refusal);
+        return;
+    }
+    server->is_script_dirty = server->is_script_dirty || has_flag(verb, REDLOCK_SIM_IS_WRITE);
+    if (verb->kind == REDLOCK_SIM_VERB_SELECT) {
+        run_select(&server->script_db, words[1], reply);
+    } else if (verb->kind == REDLOCK_SIM_VERB_INFO) {
+        run_info(server, words, count, reply);
+    } else if (!redlock_sim_data_run(&server->space, server->script_db, verb->kind, words, count,
+                                     reply)) {
+        redlock_sim_give_up("a script may call a command that nobody runs");
+    }
+}
+
+/* The script of EVAL or EVALSHA; NULL, and the error, when there is none. */
+static const redlock_sim_script *script_find(redlock_sim_server *server, redlock_sim_verb_kind kind,
+                                             redlock_bytes word, redlock_sim_reply *ret_error) {
+    if (kind == REDLOCK_SIM_VERB_EVAL) {
+        return redlock_sim_script_cache_add(&server->scripts, word, ret_error);
+    }
+    redlock_sim_reply_error(ret_error, "NOSCRIPT No matching script. Please use EVAL.");
+    return redlock_sim_script_cache_find(&server->scripts, word);
+}
+
+static bool key_count_read(const redlock_bytes *words, size_t count, int64_t *ret_count,
+                           redlock_sim_reply *ret_error) {
+    if (!redlock_sim_data_number(words[2], ret_count)) {
+        redlock_sim_reply_error(ret_error, "ERR value is not an integer or out of range");
+        return false;
+    }
+    if (*ret_count > (int64_t)count - 3) {
+        redlock_sim_reply_error(ret_error,
+                                "ERR Number of keys can't be greater than number of args");
+        return false;
+    }
+    if (*ret_count < 0) {
+        redlock_sim_reply_error(ret_error, "ERR Number of keys can't be negative");
+        return false;
+    }
+    return true;
+}
+
+/* True when the script has written its own reply. */
+static bool run_eval(redlock_sim_server *server, const link *from, redlock_sim_verb_kind kind,
+                     const redlock_bytes *words, size_t count, redlock_sim_reply *ret_error) {
+    int64_t key_count;
+
+    if (kind == REDLOCK_SIM_VERB_EVALSHA && words[1].len != REDLOCK_SIM_SHA1_BYTES) {
+        (void)script_find(server, kind, words[1], ret_error);
+        return false;
+    }
+    if (!key_count_read(words, count, &key_count, ret_error)) {
+        return false;
+    }
+    const redlock_sim_script *script = script_find(server, kind, words[1], ret_error);
+    if (script == NULL) {
+        return false;
+    }
+    size_t keys = (size_t)key_count;
+    server->script_db = from->db;
+    server->is_script_dirty = false;
+    redlock_sim_interpreter_run(server->interpreter, script->chunk, script->sha1, words + 3, keys,
+                                words + 3 + keys, count - 3 - keys, &server->out);
+    redlock_sim_keyspace_set_clock(&server->space, server->space.now_us);
+    return true;
+}
+
+/* --- commands -------------------------------------------------------------------------------- */
+
+/* True when the reply is to be written, false when it was. */
+static bool verb_run(redlock_sim_server *server, link *from, const redlock_sim_verb *verb,
+                     const redlock_bytes *words, size_t count, redlock_sim_reply *reply) {
+    if (redlock_sim_data_run(&server->space, from->db, verb->kind, words, count, reply)) {
+        return true;
+    }
+    if (verb->kind == REDLOCK_SIM_VERB_EVAL || verb->kind == REDLOCK_SIM_VERB_EVALSHA) {
+        return !run_eval(server, from, verb->kind, words, count, reply);
+    }
+    if (verb->kind == REDLOCK_SIM_VERB_INFO) {
+        run_info(server, words, count, reply);
+    } else if (verb->kind == REDLOCK_SIM_VERB_SELECT) {
+        run_select(&from->db, words[1], reply);
+    } else if (verb->kind == REDLOCK_SIM_VERB_AUTH) {
+        run_auth(server, from, words, count, reply);
+    } else if (verb->kind == REDLOCK_SIM_VERB_CLIENT_SETNAME) {
+        run_setname(words[2], reply);
+    } else if (verb->kind == REDLOCK_SIM_VERB_SCRIPT_LOAD) {
+        run_script_load(server, words[2], reply);
+    } else if (verb->kind == REDLOCK_SIM_VERB_SCRIPT_FLUSH) {
+        run_script_flush(server, words, count, reply);
+    } else {
+        REDLOCK_ASSERT(verb->kind == REDLOCK_SIM_VERB_QUIT);
+        from->is_closing = true;
+        redlock_sim_reply_status(reply, "OK");
+    }
+    return true;
+}
+
+/* The reasons that have to do with who asks. */
+static bool is_let_in(const redlock_sim_server *server, const link *from,
+                      const redlock_sim_verb *verb, redlock_sim_reply *ret_error) {
+    if (has_flag(verb, REDLOCK_SIM_WITHOUT_LOGIN)) {
+        return true;
+    }
+    if (!from->is_trusted) {
+        redlock_sim_reply_error(ret_error, "NOAUTH Authentication required.");
+        return false;
+    }
+    if (server->faults[REDLOCK_SIM_NOPERM]) {
+        redlock_sim_reply_error_about(ret_error, "NOPERM this user has no permissions to run the '",
+                                      verb->name, "' command");
+        return false;
+    }
+    return true;
+}
+
+/* Appends the reply to server->out. */
+static void words_run(redlock_sim_server *server, link *from, const redlock_bytes *words,
+                      size_t count) {
+    const redlock_sim_verb *verb = NULL;
+    redlock_sim_reply reply;
+    bool is_refused = true, is_reply = true;
+
+    server->command_count++;
+    if (redlock_sim_verb_find(words, count, &verb, &reply) == REDLOCK_SIM_VERB_FOUND &&
+        is_let_in(server, from, verb, &reply)) {
+        const char *refusal = gate_of_data(server, verb);
+
+        is_refused = refusal != NULL;
+        if (is_refused) {
+            redlock_sim_reply_error(&reply, refusal);
+        }
+    }
+    if (!is_refused) {
+        is_reply = verb_run(server, from, verb, words, count, &reply);
+    }
+    if (is_reply) {
+        redlock_sim_reply_write(&reply, &server->out);
+    }
+}
+
+/* --- typed commands -------------------------------------------------------------------------- */
+
+static redlock_answer answer_spoilt(void) {
+    return (redlock_answer){
+        .kind = REDLOCK_ANSWER_ERROR,
+        .status = REDLOCK_PROTOCOL,
+        .text = redlock_bytes_of("the reply is garbage"),
+    };
+}
+
+redlock_answer redlock_sim_server_command(redlock_sim_server *server,
+                                          const redlock_command *command, redlock_bytes prefix) {
+    size_t len = redlock_step_encode(command, prefix, server->encoded, sizeof server->encoded);
+    redlock_bytes bytes = {.at = server->encoded, .len = len};
+    size_t used;
+
+    server->out.len = 0;
+    if (server->faults[REDLOCK_SIM_GARBAGE] || server->faults[REDLOCK_SIM_OVERSIZED]) {
+        return answer_spoilt();
+    }
+    redlock_sim_request_status status = redlock_sim_request_read(&server->request, bytes);
+    REDLOCK_ASSERT(status == REDLOCK_SIM_REQUEST_WHOLE);
+    words_run(server, &server->inner, server->request.words, server->request.count);
+    redlock_resp_reader_init(&server->reader);
+    if (redlock_resp_read(&server->reader, server->out.at, server->out.len, &used) !=
+        REDLOCK_RESP_DONE) {
+        return answer_spoilt();
+    }
+    return redlock_step_decode(command->kind, command->fenced, &server->reader, server->out.at);
+}
+
+/* --- bytes ----------------------------------------------------------------------------------- */
+
+static link *link_find(redlock_sim_server *server, uint32_t number) {
+    for (size_t i = 0; i < server->link_count; i++) {
+        if (server->links[i].number == number) {
+            return &server->links[i];
+        }
+    }
+    return NULL;
+}
+
+static link *link_open(redlock_sim_server *server, uint32_t number) {
+    if (server->link_count == server->link_size) {
+        server->link_size = server->link_size * 2 + 8;
+        server->links =
+            redlock_sim_memory(server->links, server->link_size * sizeof *server->links);
+    }
+    link *opened = &server->links[server->link_count++];
+    *opened = (link){.number = number, .is_trusted = server->password[0] == '\0'};
+    return opened;
+}
+
+static void link_close(redlock_sim_server *server, link *closed) {
+    redlock_sim_text_deinit(&closed->in);
+    *closed = server->links[--server->link_count];
+}
+
+/* Puts something that no codec can take in the place of what was said from there on. */
+static void reply_spoil(redlock_sim_server *server, size_t from) {
+    static const char *const spoilt[] = {"$-7\r\n", "*99999999\r\n", ":12x\r\n", "*1\r\n!2\r\n"};
+    uint8_t noise[64];
+    size_t count = 1 + (size_t)redlock_prng_upto(&server->prng, sizeof noise - 1);
+
+    server->out.len = from;
+    if (server->faults[REDLOCK_SIM_OVERSIZED]) {
+        redlock_sim_text_say(&server->out, "$536870911\r\nxxxxxxxx");
+        return;
+    }
+    if (redlock_prng_upto(&server->prng, 1) == 0) {
+        redlock_sim_text_say(&server->out, spoilt[redlock_prng_upto(&server->prng, 3)]);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        noise[i] = (uint8_t)redlock_prng_next(&server->prng);
+    }
+    noise[0] |= 0x80; /* begins no reply */
+    redlock_sim_text_add(&server->out, (redlock_bytes){.at = noise, .len = count});
+}
+
+static void request_run(redlock_sim_server *server, link *from) {
+    const redlock_sim_request *request = &server->request;
+    size_t said = server->out.len;
+
+    if (request->count == 0) {
+        return;
+    }
+    words_run(server, from, request->words, request->count);
+    if (server->faults[REDLOCK_SIM_GARBAGE] || server->faults[REDLOCK_SIM_OVERSIZED]) {
+        reply_spoil(server, said);
+    }
+}
+
+/* Runs what is whole, and keeps the rest. */
+static void link_run(redlock_sim_server *server, link *from) {
+    redlock_sim_text *in = &from->in;
+    size_t used = 0;
+
+    while (!from->is_closing) {
+        redlock_bytes rest = {.at = in->at + used, .len = in->len - used};
+        redlock_sim_request_status status = redlock_sim_request_read(&server->request, rest);
+
+        if (status == REDLOCK_SIM_REQUEST_MORE) {
+            break;
+        }
+        if (status == REDLOCK_SIM_REQUEST_BAD) {
+            redlock_sim_text_add_line(&server->out, '-',
+                                      redlock_bytes_of(server->request.complaint));
+            from->is_closing = true;
+            break;
+        }
+        request_run(server, from);
+        used += server->request.used;
+    }
+    if (used > 0) {
+        memmove(in->at, in->at + used, in->len - used);
+        in->len -= used;
+    }
+}
+
+redlock_sim_said redlock_sim_server_feed(redlock_sim_server *server, uint32_t connection,
+                                         redlock_bytes in) {
+    link *from = link_find(server, connection);
+    bool is_closed = false;
+
+    server->out.len = 0;
+    if (from == NULL && server->faults[REDLOCK_SIM_MAXCLIENTS]) {
+        redlock_sim_text_say(&server->out, "-ERR max number of clients reached\r\n");
+        is_closed = true;
+    } else {
+        from = from == NULL ? link_open(server, connection) : from;
+        redlock_sim_text_add(&from->in, in);
+        if (from->in.len > 0) {
+            link_run(server, from);
+        }
+        is_closed = from->is_closing;
+    }
+    if (is_closed && from != NULL) {
+        link_close(server, from);
+    }
+    return (redlock_sim_said){
+        .bytes = {.at = server->out.at, .len = server->out.len},
+        .is_closed = is_closed,
+    };
+}
+
+void redlock_sim_server_hang_up(redlock_sim_server *server, uint32_t connection) {
+    link *gone = link_find(server, connection);
+
+    if (gone != NULL) {
+        link_close(server, gone);
+    }
+}
+
+/* --- what happens to a server ---------------------------------------------------------------- */
+
+static void run_id_set(redlock_sim_server *server, const char *run_id) {
+    if (strlen(run_id) != REDLOCK_RUN_ID_BYTES) {
+        redlock_sim_give_up("a run id has 40 digits");
+    }
+    memcpy(server->run_id, run_id, sizeof server->run_id);
+}
+
+redlock_sim_server *redlock_sim_server_create(uint64_t seed, const char *run_id) {
+    redlock_sim_server *server = redlock_sim_memory(NULL, sizeof *server);
+
+    memset(server, 0, sizeof *server);
+    server->inner.is_trusted = true;
+    redlock_prng_init(&server->prng, seed);
+    redlock_sim_keyspace_init(&server->space);
+    server->interpreter = redlock_sim_interpreter_create(script_calls, server);
+    redlock_sim_script_cache_init(&server->scripts, server->interpreter);
+    run_id_set(server, run_id);
+    return server;
+}
+
+static void links_close(redlock_sim_server *server) {
+    while (server->link_count > 0) {
+        link_close(server, &server->links[0]);
+    }
+}
+
+void redlock_sim_server_destroy(redlock_sim_server *server) {
+    if (server == NULL) {
+        return;
+    }
+    links_close(server);
+    redlock_sim_memory(server->links, 0);
+    redlock_sim_script_cache_deinit(&server->scripts);
+    redlock_sim_interpreter_destroy(server->interpreter);
+    redlock_sim_keyspace_deinit(&server->space);
+    redlock_sim_text_deinit(&server->out);
+    redlock_sim_text_deinit(&server->scratch);
+    redlock_sim_memory(server, 0);
+}
+
+void redlock_sim_server_set_clock(redlock_sim_server *server, uint64_t wall_us) {
+    redlock_sim_keyspace_set_clock(&server->space, wall_us);
+}
+
+void redlock_sim_server_set_call_us(redlock_sim_server *server, uint64_t call_us) {
+    server->call_us = call_us;
+}
+
+void redlock_sim_server_set_fault(redlock_sim_server *server, redlock_sim_fault fault, bool is_on) {
+    REDLOCK_ASSERT(fault < REDLOCK_SIM_FAULT_COUNT);
+    server->faults[fault] = is_on;
+}
+
+void redlock_sim_server_set_password(redlock_sim_server *server, const char *password) {
+    size_t len = password == NULL ? 0 : strlen(password);
+
+    if (len >= sizeof server->password) {
+        redlock_sim_give_up("a password of more than 127 bytes");
+    }
+    memcpy(server->password, len == 0 ? "" : password, len + 1);
+}
+
+void redlock_sim_server_sync(redlock_sim_server *server) {
+    redlock_sim_keyspace_sync(&server->space);
+}
+
+void redlock_sim_server_rewind(redlock_sim_server *server) {
+    redlock_sim_keyspace_undo(&server->space);
+}
+
+void redlock_sim_server_restart(redlock_sim_server *server, redlock_sim_loss loss,
+                                const char *run_id) {
+    links_close(server);
+    redlock_sim_script_cache_flush(&server->scripts);
+    run_id_set(server, run_id);
+    switch (loss) {
+    case REDLOCK_SIM_LOSE_NOTHING:
+        return;
+    case REDLOCK_SIM_LOSE_UNSYNCED:
+        redlock_sim_keyspace_undo(&server->space);
+        return;
+    case REDLOCK_SIM_LOSE_ALL:
+        redlock_sim_keyspace_lose(&server->space);
+        return;
+    }
+    REDLOCK_ASSERT(false);
+}
+
+void redlock_sim_server_flushall(redlock_sim_server *server) {
+    redlock_sim_keyspace_clear(&server->space);
+}
+
+void redlock_sim_server_script_flush(redlock_sim_server *server) {
+    redlock_sim_script_cache_flush(&server->scripts);
+}
+
+void redlock_sim_server_expire(redlock_sim_server *server) {
+    redlock_sim_keyspace_expire(&server->space);
+}
+
+bool redlock_sim_server_evict(redlock_sim_server *server, redlock_bytes key) {
+    return redlock_sim_keyspace_remove(&server->space, (redlock_sim_key){.db = 0, .text = key});
+}
+
+void redlock_sim_server_patch(redlock_sim_server *server, redlock_command_kind kind,
+                              const char *text) {
+    redlock_sim_script_cache_patch(&server->scripts, kind, text);
+}
+
+/* --- looking in ------------------------------------------------------------------------------ */
+
+static redlock_sim_entry entry_of(const redlock_sim_server *server, redlock_bytes key,
+                                  const redlock_sim_value *value) {
+    bool has_expiry = value->expires_ms != REDLOCK_SIM_NO_EXPIRY;
+    uint64_t expires_ms = has_expiry ? (uint64_t)value->expires_ms : 0;
+    uint64_t now_ms = server->space.now_us / 1000;
+
+    return (redlock_sim_entry){
+        .key = key,
+        .value = value->text,
+        .has_expiry = has_expiry,
+        .expires_ms = expires_ms,
+        .left_ms = expires_ms > now_ms ? expires_ms - now_ms : 0,
+    };
+}
+
+bool redlock_sim_server_get(redlock_sim_server *server, redlock_bytes key,
+                            redlock_sim_entry *ret_entry) {
+    redlock_sim_value value;
+
+    if (!redlock_sim_keyspace_peek(&server->space, (redlock_sim_key){.db = 0, .text = key},
+                                   &value)) {
+        return false;
+    }
+    *ret_entry = entry_of(server, key, &value);
+    return true;
+}
+
+bool redlock_sim_server_next(redlock_sim_server *server, size_t *cursor,
+                             redlock_sim_entry *ret_entry) {
+    redlock_sim_key key;
+    redlock_sim_value value;
+
+    while (redlock_sim_keyspace_next(&server->space, cursor, &key, &value)) {
+        if (key.db == 0) {
+            *ret_entry = entry_of(server, key.text, &value);
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t redlock_sim_server_command_count(const redlock_sim_server *server) {
+    return server->command_count;
+}

@@ -1,0 +1,274 @@
+/* sim_server_test.c -- what of the model server cannot be held against a real one: torn packets,
+ * restarts, garbage, and faults that are hard to bring about. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/prng.h"
+#include "script/script.h"
+#include "sim/server.h"
+#include "wire/hello.h"
+#include "wire/resp.h"
+#include "wire/step.h"
+
+#define RUN_1 "1111111111111111111111111111111111111111"
+#define RUN_2 "2222222222222222222222222222222222222222"
+#define WALL_US UINT64_C(1790000000000000)
+
+static redlock_sim_server *server_new(void) {
+    redlock_sim_server *server = redlock_sim_server_create(1, RUN_1);
+
+    redlock_sim_server_set_clock(server, WALL_US);
+    return server;
+}
+
+static redlock_command command_of(redlock_command_kind kind) {
+    return (redlock_command){
+        .kind = kind,
+        .teach = true,
+        .fenced = true,
+        .name = redlock_bytes_of("job"),
+        .token = redlock_bytes_of("own"),
+        .ttl_ms = 10000,
+        .fence = WALL_US,
+    };
+}
+
+static redlock_answer run(redlock_sim_server *server, redlock_command_kind kind) {
+    redlock_command command = command_of(kind);
+
+    return redlock_sim_server_command(server, &command, redlock_bytes_of(""));
+}
+
+static void assert_says(redlock_sim_server *server, const char *command, const char *wanted) {
+    redlock_sim_said said = redlock_sim_server_feed(server, 1, redlock_bytes_of(command));
+
+    assert_true(redlock_bytes_equal(said.bytes, redlock_bytes_of(wanted)));
+}
+
+/* A greeting in pieces of at most `most` bytes, by a client that knows nothing of the server. */
+static redlock_status greet(redlock_sim_server *server, const char *url_text, redlock_prng *prng,
+                            uint64_t most, redlock_hello *hello) {
+    static uint8_t out[REDLOCK_HELLO_BYTES_MAX], in[65536];
+    redlock_url url;
+    redlock_url_error error;
+    redlock_resp_reader reader;
+    size_t in_len = 0, at = 0, used;
+    bool is_over = false;
+
+    assert_int_equal(redlock_url_parse(redlock_bytes_of(url_text), &url, &error), REDLOCK_OK);
+    size_t len = redlock_hello_start(hello, &url, redlock_bytes_of("test"), out, sizeof out);
+    for (size_t sent = 0; sent < len;) {
+        size_t count = 1 + (size_t)redlock_prng_upto(prng, most - 1);
+        count = count < len - sent ? count : len - sent;
+        redlock_bytes piece = {.at = out + sent, .len = count};
+        redlock_sim_said said = redlock_sim_server_feed(server, 5, piece);
+
+        if (said.bytes.len > 0) {
+            memcpy(in + in_len, said.bytes.at, said.bytes.len);
+            in_len += said.bytes.len;
+        }
+        sent += count;
+    }
+    while (!is_over) {
+        redlock_resp_reader_init(&reader);
+        assert_int_equal(redlock_resp_read(&reader, in + at, in_len - at, &used),
+                         REDLOCK_RESP_DONE);
+        is_over = redlock_hello_take(hello, &reader, in + at);
+        at += used;
+    }
+    assert_int_equal(at, in_len);
+    redlock_sim_server_hang_up(server, 5);
+    return hello->status;
+}
+
+static void a_greeting_in_pieces(void **state) {
+    redlock_sim_server *server = server_new();
+    redlock_prng prng;
+    redlock_hello hello;
+
+    (void)state;
+    redlock_prng_init(&prng, 3);
+    for (uint64_t most = 1; most < 20000; most = most * 3 + 1) {
+        assert_int_equal(greet(server, "redis://h", &prng, most, &hello), REDLOCK_OK);
+        assert_memory_equal(hello.run_id, RUN_1, REDLOCK_RUN_ID_BYTES);
+        assert_true(hello.time_ms == WALL_US / 1000);
+    }
+    redlock_command look = command_of(REDLOCK_COMMAND_LOOK);
+    look.teach = false;
+    assert_int_equal(redlock_sim_server_command(server, &look, redlock_bytes_of("")).kind,
+                     REDLOCK_ANSWER_YES);
+    redlock_sim_server_destroy(server);
+}
+
+static void a_greeting_finds_what_is_wrong(void **state) {
+    redlock_sim_server *server = server_new();
+    redlock_prng prng;
+    redlock_hello hello;
+
+    (void)state;
+    redlock_prng_init(&prng, 3);
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_EVICTS, true);
+    assert_int_equal(greet(server, "redis://h", &prng, 100, &hello), REDLOCK_EVICTS);
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_EVICTS, false);
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_READONLY, true);
+    assert_int_equal(greet(server, "redis://h", &prng, 100, &hello), REDLOCK_REPLICA);
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_READONLY, false);
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_NOPERM, true);
+    assert_int_equal(greet(server, "redis://h", &prng, 100, &hello), REDLOCK_NO_PERMISSION);
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_NOPERM, false);
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_LOADING, true);
+    assert_int_equal(greet(server, "redis://h", &prng, 100, &hello), REDLOCK_REFUSED);
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_LOADING, false);
+    redlock_sim_server_set_password(server, "pw");
+    assert_int_equal(greet(server, "redis://h", &prng, 100, &hello), REDLOCK_AUTH_REQUIRED);
+    assert_int_equal(greet(server, "redis://:no@h", &prng, 100, &hello), REDLOCK_AUTH);
+    assert_int_equal(greet(server, "redis://:pw@h/3", &prng, 100, &hello), REDLOCK_OK);
+    redlock_sim_server_destroy(server);
+}
+
+static void loading_and_full_servers(void **state) {
+    redlock_sim_server *server = server_new();
+
+    (void)state;
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_LOADING, true);
+    assert_says(server, "*1\r\n$4\r\nPING\r\n",
+                "-LOADING Redis is loading the dataset in memory\r\n");
+    assert_says(server, "*2\r\n$6\r\nSELECT\r\n$1\r\n1\r\n", "+OK\r\n");
+    assert_int_equal(run(server, REDLOCK_COMMAND_GRANT).status, REDLOCK_REFUSED);
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_LOADING, false);
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_MAXCLIENTS, true);
+    assert_says(server, "*1\r\n$4\r\nPING\r\n", "+PONG\r\n"); /* was here before */
+    redlock_sim_said said = redlock_sim_server_feed(server, 2, redlock_bytes_of(""));
+    assert_true(said.is_closed);
+    assert_true(redlock_bytes_equal(said.bytes,
+                                    redlock_bytes_of("-ERR max number of clients reached\r\n")));
+    redlock_sim_server_destroy(server);
+}
+
+static void what_is_no_request_ends_the_connection(void **state) {
+    static const char *const bad[] = {"*x\r\n", "*1\r\n$-1\r\n", "*1\r\nPING\r\n", "*1\r\n$x\r\n",
+                                      "PING\r\n"};
+    redlock_sim_server *server = server_new();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        redlock_sim_said said = redlock_sim_server_feed(server, 9, redlock_bytes_of(bad[i]));
+        assert_true(said.is_closed);
+        assert_int_equal(said.bytes.at[0], '-');
+    }
+    assert_says(server, "*0\r\n*-1\r\n*1\r\n$4\r\nPING\r\n", "+PONG\r\n");
+    redlock_sim_said said =
+        redlock_sim_server_feed(server, 1, redlock_bytes_of("*1\r\n$4\r\nQUIT\r\n"));
+    assert_true(said.is_closed);
+    redlock_sim_server_destroy(server);
+}
+
+/* Whatever is said then, the codec must not take it for a reply. */
+static void garbage_is_garbage(void **state) {
+    redlock_sim_server *server = server_new();
+    redlock_resp_reader reader;
+    size_t used;
+
+    (void)state;
+    for (int i = 0; i < 400; i++) {
+        redlock_sim_server_set_fault(server, REDLOCK_SIM_GARBAGE, i % 2 == 0);
+        redlock_sim_server_set_fault(server, REDLOCK_SIM_OVERSIZED, i % 2 != 0);
+        redlock_sim_said said =
+            redlock_sim_server_feed(server, 1, redlock_bytes_of("*1\r\n$4\r\nPING\r\n"));
+        redlock_resp_reader_init(&reader);
+        assert_int_not_equal(redlock_resp_read(&reader, said.bytes.at, said.bytes.len, &used),
+                             REDLOCK_RESP_DONE);
+    }
+    assert_int_equal(run(server, REDLOCK_COMMAND_GRANT).status, REDLOCK_PROTOCOL);
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_GARBAGE, false);
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_OVERSIZED, false);
+    assert_int_equal(run(server, REDLOCK_COMMAND_LOOK).text.len, 0); /* nothing was done */
+    redlock_sim_server_destroy(server);
+}
+
+static bool holds(redlock_sim_server *server) {
+    redlock_sim_entry entry;
+
+    return redlock_sim_server_get(server, redlock_bytes_of("job"), &entry);
+}
+
+static void restarts_lose_what_they_should(void **state) {
+    redlock_sim_server *server = server_new();
+    redlock_command look = command_of(REDLOCK_COMMAND_LOOK);
+
+    (void)state;
+    look.teach = false;
+    assert_int_equal(run(server, REDLOCK_COMMAND_GRANT).kind, REDLOCK_ANSWER_YES);
+    redlock_sim_server_restart(server, REDLOCK_SIM_LOSE_NOTHING, RUN_2);
+    assert_true(holds(server));
+    assert_int_equal(redlock_sim_server_command(server, &look, redlock_bytes_of("")).kind,
+                     REDLOCK_ANSWER_FORGOT);
+    redlock_sim_server_sync(server);
+    assert_int_equal(run(server, REDLOCK_COMMAND_RELEASE).kind, REDLOCK_ANSWER_YES);
+    redlock_sim_server_restart(server, REDLOCK_SIM_LOSE_UNSYNCED, RUN_1);
+    assert_true(holds(server));
+    redlock_sim_server_restart(server, REDLOCK_SIM_LOSE_ALL, RUN_2);
+    assert_false(holds(server));
+    redlock_sim_server_restart(server, REDLOCK_SIM_LOSE_UNSYNCED, RUN_1);
+    assert_false(holds(server));
+    assert_int_equal(run(server, REDLOCK_COMMAND_GRANT).kind, REDLOCK_ANSWER_YES);
+    assert_true(redlock_sim_server_evict(server, redlock_bytes_of("job")));
+    assert_false(holds(server));
+    redlock_sim_server_destroy(server);
+}
+
+static void a_patched_script_runs_in_place_of_the_shipped_one(void **state) {
+    redlock_sim_server *server = server_new();
+    redlock_command grant = command_of(REDLOCK_COMMAND_GRANT);
+
+    (void)state;
+    assert_int_equal(run(server, REDLOCK_COMMAND_GRANT).kind, REDLOCK_ANSWER_YES);
+    redlock_sim_server_patch(server, REDLOCK_COMMAND_GRANT, "return {4, 0, 1, 0}");
+    assert_int_equal(run(server, REDLOCK_COMMAND_GRANT).kind, REDLOCK_ANSWER_LATE);
+    grant.teach = false;
+    assert_int_equal(redlock_sim_server_command(server, &grant, redlock_bytes_of("")).kind,
+                     REDLOCK_ANSWER_LATE);
+    redlock_sim_server_script_flush(server);
+    assert_int_equal(redlock_sim_server_command(server, &grant, redlock_bytes_of("")).kind,
+                     REDLOCK_ANSWER_FORGOT);
+    assert_int_equal(run(server, REDLOCK_COMMAND_GRANT).kind, REDLOCK_ANSWER_LATE);
+    redlock_sim_server_patch(server, REDLOCK_COMMAND_GRANT, NULL);
+    assert_int_equal(run(server, REDLOCK_COMMAND_GRANT).kind, REDLOCK_ANSWER_YES);
+    redlock_sim_server_destroy(server);
+}
+
+/* Inside a script a key lives on that has no time left: PTTL says 0, GET still finds it. */
+static void expiry_stands_still_inside_a_script(void **state) {
+    static const char script[] = "*3\r\n$4\r\nEVAL\r\n$72\r\n"
+                                 "return {redis.call('PTTL','k'),redis.call('GET','k'),"
+                                 "redis.call('TIME')}\r\n$1\r\n0\r\n";
+    redlock_sim_server *server = server_new();
+
+    (void)state;
+    assert_says(server, "*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv\r\n$2\r\nPX\r\n$1\r\n3\r\n",
+                "+OK\r\n");
+    redlock_sim_server_set_call_us(server, 2000);
+    redlock_sim_server_set_clock(server, WALL_US + 3000);
+    assert_says(server, script, "*3\r\n:0\r\n$1\r\nv\r\n*2\r\n$10\r\n1790000000\r\n$4\r\n9000\r\n");
+    redlock_sim_server_destroy(server);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_greeting_in_pieces),
+        cmocka_unit_test(a_greeting_finds_what_is_wrong),
+        cmocka_unit_test(loading_and_full_servers),
+        cmocka_unit_test(what_is_no_request_ends_the_connection),
+        cmocka_unit_test(garbage_is_garbage),
+        cmocka_unit_test(restarts_lose_what_they_should),
+        cmocka_unit_test(a_patched_script_runs_in_place_of_the_shipped_one),
+        cmocka_unit_test(expiry_stands_still_inside_a_script),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
