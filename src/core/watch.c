@@ -3,6 +3,7 @@
  * What a YES proves is counted from the moment its command was sent; the deadline is what a quorum
  * of such proofs have in common.  It only moves while the old one has not passed: LOST is final. */
 #include "base/mutant.h"
+#include "core/fence.h"
 #include "core/inside.h"
 
 static bool vote_is_stale(const redlock_slot *slot, const redlock_vote *vote) {
@@ -241,6 +242,20 @@ static void adopt_failed(redlock_core *core, redlock_slot *slot, redlock_status 
     redlock_slot_touch(core, slot);
 }
 
+/* The holder's fence, when its adopter was not told it.  The quorum that agreed on it keeps exactly
+ * that mark while the token holds, so a mark that any quorum agrees on is the fence; the largest one
+ * may belong to a node whose grant came late.  0: they don't agree. */
+static uint64_t adopt_fence(const redlock_core *core, const redlock_slot *slot) {
+    uint64_t marks[REDLOCK_NODE_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        if (slot->votes[i].outcome == REDLOCK_OUTCOME_YES) {
+            marks[count++] = slot->votes[i].mark;
+        }
+    }
+    return redlock_fence_agreed(marks, count, core->quorum);
+}
+
 void redlock_watch_adopt_review(redlock_core *core, redlock_slot *slot) {
     redlock_tally tally = redlock_tally_of(core, slot);
     bool over = core->now >= slot->attempt_limit;
@@ -250,13 +265,13 @@ void redlock_watch_adopt_review(redlock_core *core, redlock_slot *slot) {
         }
         return;
     }
-    for (uint32_t i = 0; i < core->config.node_count && slot->seek.fenced; i++) {
-        const redlock_vote *vote = &slot->votes[i];
-        if (vote->outcome == REDLOCK_OUTCOME_YES && vote->mark > slot->fence) {
-            slot->fence = vote->mark;
+    if (slot->seek.fenced && slot->fence == 0) {
+        slot->fence = adopt_fence(core, slot);
+        if (slot->fence == 0 && tally.open > 0 && !over) {
+            return; /* who has not answered yet may be one of those that agree */
         }
     }
-    /* No node knows a mark: without one nothing can be healed safely, as in plain mode. */
+    /* No fence is known: without one nothing can be healed safely, as in plain mode. */
     slot->seek.fenced = slot->seek.fenced && slot->fence > 0;
     slot->deadline = quorum_proved_until(core, slot);
     if (core->now >= slot->deadline) {
