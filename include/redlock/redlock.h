@@ -205,8 +205,8 @@ REDLOCK_API int redlock_acquire(redlock_client *client, const char *name, size_t
                                 redlock_report *report);
 
 /* A lock that somebody acquired elsewhere, by its token and fence: extend, keep or release it here.
- * With fence 0 (not known) the nodes are asked; if they don't agree, the fence stays 0.  options: ttl_ms, renew_ms, margin_ms, node_timeout_ms, PLAIN.  It is renewed at
- * once.
+ * With fence 0 (not known) the nodes are asked; if they don't agree, the fence stays 0.
+ * options: ttl_ms, renew_ms, margin_ms, node_timeout_ms, PLAIN.  It is renewed at once.
  * OK, NOT_HELD (a majority says the token does not hold), NO_QUORUM and the causes as above. */
 REDLOCK_API int redlock_adopt(redlock_client *client, const char *name, size_t name_len,
                               const char *token, size_t token_len, uint64_t fence,
