@@ -116,6 +116,9 @@ static void check_fence(redlock_sim_world *world, redlock_sim_lock *lock) {
     if (!lock->seek.fenced || !is_ordered(world)) {
         return;
     }
+    if (lock->fence == 0 && lock->asked == REDLOCK_FACT_ADOPT) {
+        return; /* it was not told the fence, and the nodes that are left don't agree on one */
+    }
     if (lock->fence == 0 || lock->fence > REDLOCK_FENCE_MAX) {
         redlock_sim_complain(world, "C2", "the fence %" PRIu64 " is none", lock->fence);
         return;

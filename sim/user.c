@@ -216,7 +216,7 @@ static void extend(redlock_sim_world *world, uint32_t client, uint32_t user) {
 static void write_soon(redlock_sim_world *world, uint32_t client, uint32_t user) {
     const redlock_sim_lock *lock = &world->lock[user_of(world, client, user)->lock];
     redlock_ns now = redlock_sim_local(&world->client[client], world->now);
-    if (!lock->seek.fenced || lock->deadline <= now) {
+    if (lock->fence == 0 || lock->deadline <= now) {
         return;
     }
     redlock_ns thinks = one_in(world, 4) ? upto(world, world->plan.ttl) : upto(world, 2 * MS);

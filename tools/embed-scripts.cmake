@@ -2,9 +2,10 @@
 #
 #   cmake -DDIR=src/script -DOUT=build/script.c -P tools/embed-scripts.cmake
 #
-# Each script is prelude.lua plus its own file, without whole-line comments, indentation and empty
-# lines: the bytes travel to every server on every connect.  The text is written as numbers, one per
-# byte, because a C string literal may be refused above 4,095 bytes and would need escaping.
+# Each script is what it needs of prelude.lua plus its own file, without whole-line comments,
+# indentation and empty lines: the bytes travel to every server on every connect, and a server makes
+# every function of the text anew on every call.  The text is written as numbers, one per byte,
+# because a C string literal may be refused above 4,095 bytes and would need escaping.
 
 cmake_minimum_required(VERSION 3.18)
 
@@ -16,7 +17,7 @@ endif()
 set(SCRIPTS acquire GRANT raise RAISE renew RENEW release RELEASE look LOOK break BREAK
             probe PROBE declare DECLARE)
 
-function(read_stripped path ret_text)
+function(read_checked path ret_text)
     file(READ "${path}" text)
     string(HEX "${text}" hex)
     if(hex MATCHES "^(..)*([89a-f].|00|0d)")
@@ -25,6 +26,10 @@ function(read_stripped path ret_text)
     if(text MATCHES "--\\[=*\\[")
         message(FATAL_ERROR "${path}: block comments are not understood here")
     endif()
+    set(${ret_text} "${text}" PARENT_SCOPE)
+endfunction()
+
+function(strip text ret_text)
     # A line end in front lets one pattern serve every line, the first included.
     set(text "\n${text}")
     string(REGEX REPLACE "\n[ \t]+" "\n" text "${text}")
@@ -34,13 +39,37 @@ function(read_stripped path ret_text)
     set(${ret_text} "${text}" PARENT_SCOPE)
 endfunction()
 
-read_stripped("${DIR}/prelude.lua" prelude)
+# Puts in front of `text` the declarations of `prelude` that it uses, and those which they use.  A
+# declaration begins with "local" in the first column and goes on to the next one; it can use only
+# what stands above it, so one pass from the last to the first finds all.
+function(prepend_used prelude text ret_text)
+    set(rest "${prelude}")
+    while(TRUE)
+        string(FIND "${rest}" "\nlocal " at REVERSE)
+        if(at LESS 0)
+            break()
+        endif()
+        string(SUBSTRING "${rest}" ${at} -1 declaration)
+        string(SUBSTRING "${rest}" 0 ${at} rest)
+        strip("${declaration}\n" declaration)
+        string(REGEX REPLACE "^local (function )?([A-Za-z0-9_, ]+).*" "\\2" names "${declaration}")
+        string(REGEX REPLACE "[, ]+" "|" names "${names}")
+        string(REGEX REPLACE "[|]$" "" names "${names}")
+        if("\n${text}" MATCHES "[^A-Za-z0-9_](${names})[^A-Za-z0-9_]")
+            set(text "${declaration}${text}")
+        endif()
+    endwhile()
+    set(${ret_text} "${text}" PARENT_SCOPE)
+endfunction()
+
+read_checked("${DIR}/prelude.lua" prelude)
 set(arrays "")
 set(table "")
 while(SCRIPTS)
     list(POP_FRONT SCRIPTS name command)
-    read_stripped("${DIR}/${name}.lua" body)
-    set(text "${prelude}${body}")
+    read_checked("${DIR}/${name}.lua" body)
+    strip("${body}" body)
+    prepend_used("${prelude}" "${body}" text)
     string(SHA1 sha1 "${text}")
     string(HEX "${text}" hex)
     string(LENGTH "${text}" text_len)
