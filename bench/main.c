@@ -17,7 +17,8 @@ typedef struct bench_entry {
 } bench_entry;
 
 static const bench_entry entries[] = {
-    {"handoff", bench_handoff},
+    {"solo", bench_solo},       {"many", bench_many}, {"quorum", bench_quorum},
+    {"handoff", bench_handoff}, {"keep", bench_keep}, {"cli", bench_cli},
 };
 
 #define ENTRY_COUNT (sizeof(entries) / sizeof(entries[0]))
