@@ -16,6 +16,7 @@
 #define LIMIT_MS 12000 /* a case ends by then, served or not */
 #define CLOSED_WAITERS 128
 #define CLOSED_SECONDS 4.0
+#define PINGS 2000
 
 typedef struct handoff_setup {
     int processes, waiters;
@@ -160,7 +161,7 @@ static void handoff_run(void *ctx, bench_figures *figures) {
     crowd all;
 
     servers_start(servers, setup->servers);
-    double round_trip_us = bench_round_trip_us(servers[0]);
+    double round_trip_us = bench_round_trip_us(test_server_url(servers[0]), PINGS);
     const crowd_plan plan = {.servers = servers,
                              .server_count = setup->servers,
                              .processes = setup->processes,

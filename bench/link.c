@@ -10,8 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define PINGS 2000
-
 static int connect_unix(const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -139,14 +137,14 @@ const char *bench_link_reply(bench_link *link) {
     return reply;
 }
 
-double bench_round_trip_us(const test_server *server) {
+double bench_round_trip_us(const char *url, int pings) {
     static const char ping[] = "*1\r\n$4\r\nPING\r\n";
     bench_samples samples = {0};
     bench_link link;
 
-    bench_link_open(&link, test_server_url(server));
-    bench_samples_reserve(&samples, PINGS);
-    for (int i = 0; i < PINGS; i++) {
+    bench_link_open(&link, url);
+    bench_samples_reserve(&samples, (size_t)pings);
+    for (int i = 0; i < pings; i++) {
         int64_t begin = bench_now_ns();
         if (!bench_link_send(&link, ping, sizeof(ping) - 1) || bench_link_reply(&link) == NULL) {
             bench_give_up("a server does not answer PING");

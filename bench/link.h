@@ -25,7 +25,7 @@ bool bench_link_fill(bench_link *link, bool is_blocking);
 /* The next whole reply, waited for.  NULL: the connection is gone. */
 const char *bench_link_reply(bench_link *link);
 
-/* Median round trip of PING to a server that has nothing else to do. */
-double bench_round_trip_us(const test_server *server);
+/* Median round trip of so many PINGs to a server that has nothing else to do. */
+double bench_round_trip_us(const char *url, int pings);
 
 #endif

@@ -174,9 +174,6 @@ void bench_record_end(bench_link *monitor, test_server *server, bench_recording 
         }
     }
     bench_link_close(monitor);
-    if (ret_recording->count == 0) {
-        bench_give_up("a server saw no command to record");
-    }
 }
 
 bench_recording bench_recording_copy(const bench_recording *recording, int number) {

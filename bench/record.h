@@ -27,7 +27,8 @@ typedef struct bench_recording {
     size_t count;
 } bench_recording;
 
-/* Between begin and end, what clients ask the server about the name with number 0 is taken down. */
+/* Between begin and end, what clients ask the server about the name with number 0 is taken down.
+ * That may be nothing. */
 void bench_record_begin(bench_link *monitor, const test_server *server);
 void bench_record_end(bench_link *monitor, test_server *server, bench_recording *ret_recording);
 
