@@ -95,6 +95,21 @@ need_for_interop() {
     need npm has_command npm
 }
 
+need_for_bench() {
+    need_for_build
+    need redis-server has_either redis-server valkey-server
+    need libhiredis-dev compiles gcc '#include <hiredis/hiredis.h>
+int main(void) { return 0; }' -lhiredis
+    need util-linux has_command flock
+}
+
+# Other clients to measure beside ours.
+need_for_peers() {
+    need python3-redis python_has redis.lock
+    need nodejs has_command node
+    need npm has_command npm
+}
+
 need_for_fuzz() {
     need_for_build
     need clang has_command clang

@@ -1,0 +1,219 @@
+/* handoff.c -- who waits is served: how fast, how evenly, at what cost for the server, and when those
+ * at the head are dead or frozen.
+ *
+ * Each waiter is a thread of a process with one client; the servers are fresh for each round.  There
+ * is no bare loop beside these cases: the limit is the time for which the name is held. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "crowd.h"
+#include "handoff.h"
+#include "link.h"
+#include "ours.h"
+
+#define HOLD_NS BENCH_NS_PER_MS
+#define LIMIT_MS 12000 /* a case ends by then, served or not */
+#define CLOSED_WAITERS 128
+#define CLOSED_SECONDS 4.0
+#define PINGS 2000
+
+typedef struct handoff_setup {
+    int processes, waiters;
+    size_t servers;
+    int64_t repeat_ns;
+} handoff_setup;
+
+static void servers_start(test_server **servers, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        servers[i] = bench_server_start();
+    }
+    if (count > 1) {
+        ours_declare_ready(servers, count);
+    }
+}
+
+static void servers_stop(test_server **servers, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        test_server_stop(servers[i]);
+    }
+}
+
+static int slot_compare(const void *a, const void *b) {
+    const crowd_slot *x = a, *y = b;
+    return (x->acquired_ns > y->acquired_ns) - (x->acquired_ns < y->acquired_ns);
+}
+
+/* Release called to next acquire returned, over those that were served, in the order in which they
+ * were.  An acquire before the release before it was called would be two holders. */
+static void gaps_figures(const crowd *all, double round_trip_us, bench_figures *figures) {
+    size_t count = 0, overlaps = 0;
+    crowd_slot *served = bench_calloc((size_t)all->slot_count, sizeof(*served));
+    bench_samples gaps = {0}, holds = {0};
+
+    for (int i = 0; i < all->slot_count; i++) {
+        if (all->slots[i].served > 0) {
+            served[count++] = all->slots[i];
+            bench_samples_add(&holds, all->slots[i].releasing_ns - all->slots[i].acquired_ns);
+        }
+    }
+    qsort(served, count, sizeof(*served), slot_compare);
+    for (size_t i = 0; i + 1 < count; i++) {
+        int64_t gap = served[i + 1].acquired_ns - served[i].releasing_ns;
+        bench_samples_add(&gaps, gap);
+        overlaps += gap < 0;
+    }
+    if (count > 1) {
+        double median = (double)bench_samples_at(&gaps, 0.5) / 1000;
+        bench_figures_add(figures, "handoff_p50_us", median);
+        bench_figures_add(figures, "handoff_p99_us", (double)bench_samples_at(&gaps, 0.99) / 1000);
+        bench_figures_add(figures, "handoff_max_us", (double)bench_samples_at(&gaps, 1) / 1000);
+        bench_figures_add(figures, "handoff_round_trips", median / round_trip_us);
+        bench_figures_add(figures, "held_us", (double)bench_samples_at(&holds, 0.5) / 1000);
+    }
+    if (overlaps > 0) {
+        bench_figures_fail(figures, "%zu times two held at once", overlaps);
+    }
+    bench_samples_free(&gaps);
+    bench_samples_free(&holds);
+    free(served);
+}
+
+static bench_usage crowd_usage(const crowd *all) {
+    bench_usage sum = {0};
+
+    for (int i = 0; i < all->plan.processes; i++) {
+        sum = bench_usage_sum(sum, all->processes[i].usage);
+    }
+    return sum;
+}
+
+/* From the moment at which the first process may go to the last release. */
+static int64_t crowd_total_ns(const crowd *all) {
+    int64_t begun = INT64_MAX, ended = 0;
+
+    for (int i = 0; i < all->plan.processes; i++) {
+        int64_t at = all->processes[i].begun_ns;
+        begun = at < begun ? at : begun;
+    }
+    for (int i = 0; i < all->slot_count; i++) {
+        ended = all->slots[i].released_ns > ended ? all->slots[i].released_ns : ended;
+    }
+    return ended > begun ? ended - begun : 0;
+}
+
+static void once_figures(const crowd *all, bench_load load, double round_trip_us,
+                         bench_figures *figures) {
+    double ideal_ms = (double)all->slot_count * HOLD_NS / BENCH_NS_PER_MS;
+    double total_ms = (double)crowd_total_ns(all) / BENCH_NS_PER_MS;
+    int served = 0;
+
+    for (int i = 0; i < all->slot_count; i++) {
+        served += all->slots[i].served;
+    }
+    bench_figures_add(figures, "served", served);
+    bench_figures_add(figures, "total_ms", total_ms);
+    if (served == all->slot_count) {
+        bench_figures_add(figures, "total_to_ideal", total_ms / ideal_ms);
+        bench_figures_add(figures, "ratio_to_limit", ideal_ms / total_ms);
+    } else {
+        bench_figures_fail(figures, "%d of %d were served in %d s", served, all->slot_count,
+                           LIMIT_MS / 1000);
+    }
+    bench_figures_add(figures, "round_trip_us", round_trip_us);
+    gaps_figures(all, round_trip_us, figures);
+    if (served > 0) {
+        bench_figures_add(figures, "client_commands",
+                          (double)(load.scripts + load.pubsub) / served);
+    }
+    bench_cost_figures(figures, served, crowd_usage(all), load);
+}
+
+static void repeated_figures(const crowd *all, bench_load load, bench_figures *figures) {
+    int64_t least = INT64_MAX, most = 0, sum = 0;
+    int starved = 0;
+
+    for (int i = 0; i < all->slot_count; i++) {
+        int64_t served = all->slots[i].served;
+        least = served < least ? served : least;
+        most = served > most ? served : most;
+        sum += served;
+        starved += served == 0;
+    }
+    double seconds = (double)all->plan.repeat_ns / BENCH_NS_PER_S;
+    double ideal = (double)all->plan.repeat_ns / HOLD_NS;
+    bench_figures_add(figures, "served", (double)sum);
+    bench_figures_add(figures, "cycles_per_s", (double)sum / seconds);
+    bench_figures_add(figures, "ratio_to_limit", (double)sum / ideal);
+    bench_figures_add(figures, "least", (double)least);
+    bench_figures_add(figures, "most", (double)most);
+    bench_figures_add(figures, "never_served", starved);
+    if (sum > 0) {
+        bench_figures_add(figures, "client_commands",
+                          (double)(load.scripts + load.pubsub) / (double)sum);
+    }
+    bench_cost_figures(figures, (double)sum, crowd_usage(all), load);
+}
+
+static void handoff_run(void *ctx, bench_figures *figures) {
+    const handoff_setup *setup = ctx;
+    test_server *servers[OURS_URLS_MAX];
+    crowd all;
+
+    servers_start(servers, setup->servers);
+    double round_trip_us = bench_round_trip_us(test_server_url(servers[0]), PINGS);
+    const crowd_plan plan = {.servers = servers,
+                             .server_count = setup->servers,
+                             .processes = setup->processes,
+                             .waiters = setup->waiters,
+                             .hold_ns = HOLD_NS,
+                             .limit_ms = LIMIT_MS,
+                             .repeat_ns = setup->repeat_ns};
+    bool is_well = crowd_start(&all, &plan);
+    if (is_well) {
+        bench_load before = bench_load_read(servers, setup->servers);
+        crowd_go(&all);
+        is_well = crowd_end(&all);
+        bench_load load = bench_load_less(bench_load_read(servers, setup->servers), before);
+        if (setup->repeat_ns == 0) {
+            once_figures(&all, load, round_trip_us, figures);
+        } else {
+            repeated_figures(&all, load, figures);
+        }
+    }
+    if (!is_well) {
+        bench_figures_fail(figures, "the waiters' process did not end as it should");
+    }
+    crowd_free(&all);
+    servers_stop(servers, setup->servers);
+}
+
+/* One contender alone: its limit is time itself. */
+static void handoff_case(const bench_options *options, const char *name, handoff_setup setup,
+                         const char *main_key) {
+    const bench_contender contenders[] = {{.name = "redlock", .run = handoff_run, .ctx = &setup}};
+    const bench_case one = {.bench = "handoff",
+                            .name = name,
+                            .main_key = main_key,
+                            .is_smaller_better = setup.repeat_ns == 0,
+                            .contenders = contenders,
+                            .contender_count = 1};
+
+    if (setup.processes * setup.waiters <= options->waiters_max) {
+        bench_case_run(options, &one);
+    }
+}
+
+void bench_handoff(const bench_options *options) {
+    int64_t repeat_ns = (int64_t)(CLOSED_SECONDS * BENCH_NS_PER_S);
+
+    handoff_case(options, "16", (handoff_setup){1, 16, 1, 0}, "total_ms");
+    handoff_case(options, "128", (handoff_setup){1, 128, 1, 0}, "total_ms");
+    handoff_case(options, "1000", (handoff_setup){1, 1000, 1, 0}, "total_ms");
+    handoff_case(options, "1000-in-4", (handoff_setup){4, 250, 1, 0}, "total_ms");
+    handoff_case(options, "closed-128", (handoff_setup){1, CLOSED_WAITERS, 1, repeat_ns}, "served");
+    handoff_case(options, "closed-128-five-nodes",
+                 (handoff_setup){1, CLOSED_WAITERS, OURS_URLS_MAX, repeat_ns}, "served");
+    bench_handoff_faults(options);
+    bench_handoff_scripts(options);
+}

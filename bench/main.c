@@ -1,0 +1,138 @@
+/* main.c -- redlock-bench: which benchmarks, how long, and how they are printed. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <redlock/redlock.h>
+
+#include "bench.h"
+#include "server.h"
+
+typedef struct bench_entry {
+    const char *name;
+    void (*run)(const bench_options *options);
+} bench_entry;
+
+static const bench_entry entries[] = {
+    {"solo", bench_solo},       {"many", bench_many}, {"quorum", bench_quorum},
+    {"handoff", bench_handoff}, {"keep", bench_keep}, {"cli", bench_cli},
+};
+
+#define ENTRY_COUNT (sizeof(entries) / sizeof(entries[0]))
+
+static void usage(FILE *to) {
+    (void)fputs("usage: redlock-bench [WHAT] [OPTION...]\n"
+                "  WHAT           solo, many, quorum, handoff, keep, cli or all (all)\n"
+                "  --case NAME    only this case of it\n"
+                "  --rounds N     rounds of each contender (5)\n"
+                "  --seconds S    length of a round, where a case runs for a time (1)\n"
+                "  --waiters N    leave out cases with more waiters (5000)\n"
+                "  --locks N      locks to keep (10000)\n"
+                "  --peers DIR    other clients too: those in DIR\n"
+                "  --json         one object a line for each contender and case\n",
+                to);
+}
+
+static double number_of(const char *text, double least, double most) {
+    char *end = NULL;
+    double value = strtod(text, &end);
+
+    if (end == text || *end != '\0' || value < least || value > most) {
+        (void)fprintf(stderr, "redlock-bench: %s is not a number from %g to %g\n", text, least,
+                      most);
+        exit(64);
+    }
+    return value;
+}
+
+static void options_read(bench_options *options, int argc, char **argv) {
+    static const struct option known[] = {{"case", required_argument, NULL, 'c'},
+                                          {"rounds", required_argument, NULL, 'r'},
+                                          {"seconds", required_argument, NULL, 's'},
+                                          {"waiters", required_argument, NULL, 'w'},
+                                          {"locks", required_argument, NULL, 'l'},
+                                          {"peers", required_argument, NULL, 'p'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+
+    for (int option; (option = getopt_long(argc, argv, "h", known, NULL)) != -1;) {
+        switch (option) {
+        case 'c':
+            options->only = optarg;
+            break;
+        case 'r':
+            options->rounds = (int)number_of(optarg, 1, 1000);
+            break;
+        case 's':
+            options->seconds = number_of(optarg, 0.01, 3600);
+            break;
+        case 'w':
+            options->waiters_max = (int64_t)number_of(optarg, 1, 100000);
+            break;
+        case 'l':
+            options->locks = (int64_t)number_of(optarg, 1, 1000000);
+            break;
+        case 'p':
+            options->peers_dir = optarg;
+            break;
+        case 'j':
+            options->is_json = true;
+            break;
+        case 'h':
+            usage(stdout);
+            exit(0);
+        default:
+            usage(stderr);
+            exit(64);
+        }
+    }
+    if (optind < argc) {
+        options->what = argv[optind++];
+    }
+    if (optind < argc) {
+        usage(stderr);
+        exit(64);
+    }
+}
+
+static void machine_print(void) {
+    test_server *server = test_server_start(NULL);
+    char *info = test_server_ask(server, "INFO", "server", NULL);
+    const char *version = info == NULL ? NULL : strstr(info, "redis_version:");
+    struct utsname system = {0};
+
+    (void)uname(&system);
+    (void)printf(
+        "redlock %s, server %.*s, %s %s, %ld cores; of_limit above 1 is better than the limit\n",
+        redlock_version(), version == NULL ? 1 : (int)strcspn(version + 14, "\r\n"),
+        version == NULL ? "?" : version + 14, system.sysname, system.release,
+        sysconf(_SC_NPROCESSORS_ONLN));
+    free(info);
+    test_server_stop(server);
+}
+
+int main(int argc, char **argv) {
+    bench_options options = {
+        .what = "all", .rounds = 5, .seconds = 1, .waiters_max = 5000, .locks = 10000};
+    size_t ran = 0;
+
+    options_read(&options, argc, argv);
+    options.bin_dir = getenv("REDLOCK_BIN_DIR");
+    for (size_t i = 0; i < ENTRY_COUNT; i++) {
+        if (strcmp(options.what, "all") == 0 || strcmp(options.what, entries[i].name) == 0) {
+            if (ran++ == 0 && !options.is_json) {
+                machine_print();
+            }
+            entries[i].run(&options);
+        }
+    }
+    if (ran == 0) {
+        usage(stderr);
+        return 64;
+    }
+    return 0;
+}

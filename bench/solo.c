@@ -1,0 +1,120 @@
+/* solo.c -- one caller, one node; and many callers of one client, one node. */
+#include <stdio.h>
+
+#include "work.h"
+
+#define PLAIN REDLOCK_ACQUIRE_PLAIN
+
+/* What all contenders on one server need. */
+typedef struct solo_stage {
+    test_server *server;
+    redlock_client *client;
+    bench_recording plain, fenced;
+} solo_stage;
+
+static void stage_start(solo_stage *stage, bool is_tcp) {
+    stage->server = is_tcp ? bench_server_start_tcp() : bench_server_start();
+    stage->client = ours_connect_servers(&stage->server, 1);
+    stage->plain = bench_record_cycle(stage->server, stage->client, PLAIN);
+    stage->fenced = bench_record_cycle(stage->server, stage->client, 0);
+}
+
+static void stage_stop(solo_stage *stage) {
+    redlock_client_destroy(stage->client);
+    bench_recording_free(&stage->plain);
+    bench_recording_free(&stage->fenced);
+    test_server_stop(stage->server);
+}
+
+static bench_work stage_work(const solo_stage *stage, const bench_options *options, int threads) {
+    return (bench_work){.servers = &stage->server,
+                        .server_count = 1,
+                        .seconds = options->seconds,
+                        .threads = threads,
+                        .client = stage->client,
+                        .url = test_server_url(stage->server)};
+}
+
+static bench_work work_ours(bench_work work, uint32_t flags) {
+    work.loop = bench_loop_ours;
+    work.acquire_flags = flags;
+    return work;
+}
+
+static bench_work work_bare(bench_work work, bench_loop_fn *loop, const bench_recording *commands) {
+    work.loop = loop;
+    work.commands = commands;
+    return work;
+}
+
+static void solo_case(const bench_options *options, const char *name, bool is_tcp) {
+    solo_stage stage;
+
+    if (!bench_case_is_wanted(options, name)) {
+        return;
+    }
+    stage_start(&stage, is_tcp);
+    bench_work base = stage_work(&stage, options, 0);
+    bench_work plain = work_ours(base, PLAIN), fenced = work_ours(base, 0);
+    bench_work hiredis = work_bare(base, bench_loop_hiredis, &stage.plain);
+    bench_work raw = work_bare(base, bench_loop_raw, &stage.plain);
+    bench_work hiredis_fenced = work_bare(base, bench_loop_hiredis, &stage.fenced);
+    bench_work raw_fenced = work_bare(base, bench_loop_raw, &stage.fenced);
+    const bench_contender contenders[] = {
+        {"redlock-plain", bench_work_run, &plain, "hiredis-plain"},
+        {"redlock", bench_work_run, &fenced, "hiredis-plain"},
+        {"hiredis-plain", bench_work_run, &hiredis, "hiredis-plain"},
+        {"raw-plain", bench_work_run, &raw, "hiredis-plain"},
+        {"hiredis-fenced", bench_work_run, &hiredis_fenced, "hiredis-plain"},
+        {"raw-fenced", bench_work_run, &raw_fenced, "hiredis-plain"},
+    };
+    const bench_case one = {.bench = "solo",
+                            .name = name,
+                            .main_key = "cycles_per_s",
+                            .contenders = contenders,
+                            .contender_count = sizeof(contenders) / sizeof(contenders[0])};
+    bench_case_run(options, &one);
+    stage_stop(&stage);
+}
+
+void bench_solo(const bench_options *options) {
+    solo_case(options, "unix", false);
+    solo_case(options, "tcp", true);
+}
+
+static void many_case(const bench_options *options, const char *name, bool is_tcp, int threads) {
+    solo_stage stage;
+
+    if (!bench_case_is_wanted(options, name)) {
+        return;
+    }
+    stage_start(&stage, is_tcp);
+    bench_work base = stage_work(&stage, options, threads);
+    bench_work plain = work_ours(base, PLAIN), fenced = work_ours(base, 0);
+    bench_work hiredis = work_bare(base, bench_loop_hiredis, &stage.plain);
+    bench_work pipelined = work_bare(base, bench_loop_pipelined, &stage.plain);
+    pipelined.in_flight = threads;
+    pipelined.threads = 0;
+    const bench_contender contenders[] = {
+        {"redlock-plain", bench_work_run, &plain, "hiredis-each"},
+        {"redlock", bench_work_run, &fenced, "hiredis-each"},
+        {"hiredis-each", bench_work_run, &hiredis, "hiredis-each"},
+        {"raw-pipelined", bench_work_run, &pipelined, "hiredis-each"},
+    };
+    const bench_case one = {.bench = "many",
+                            .name = name,
+                            .main_key = "cycles_per_s",
+                            .contenders = contenders,
+                            .contender_count = sizeof(contenders) / sizeof(contenders[0])};
+    bench_case_run(options, &one);
+    stage_stop(&stage);
+}
+
+void bench_many(const bench_options *options) {
+    many_case(options, "1", false, 1);
+    many_case(options, "4", false, 4);
+    many_case(options, "16", false, 16);
+    many_case(options, "64", false, 64);
+    many_case(options, "256", false, 256);
+    many_case(options, "64-tcp", true, 64);
+}
