@@ -50,6 +50,7 @@ static void event_count(const redlock_event *event, void *user) {
         break;
     case REDLOCK_EVENT_ACQUIRED:
     case REDLOCK_EVENT_RELEASED:
+    case REDLOCK_EVENT_WAITING:
     case REDLOCK_EVENT_NODE_UP:
     case REDLOCK_EVENT_NODE_DOWN:
         break;

@@ -38,6 +38,9 @@ static void event_say(const redlock_event *event, void *user) {
         redlock_say_note(say, "server %d does not count: %s", (int)event->node + 1,
                          redlock_status_text(event->status));
         break;
+    case REDLOCK_EVENT_WAITING:
+        redlock_say_note(say, "waiting: place %lld in the queue", (long long)event->place);
+        break;
     case REDLOCK_EVENT_ACQUIRED:
     case REDLOCK_EVENT_RENEWED:
     case REDLOCK_EVENT_LOST:

@@ -89,7 +89,8 @@ typedef enum redlock_event_kind {
     REDLOCK_EVENT_LOST = 4,       /* final; stop the guarded work, then release the handle */
     REDLOCK_EVENT_RELEASED = 5,
     REDLOCK_EVENT_NODE_UP = 6,
-    REDLOCK_EVENT_NODE_DOWN = 7 /* status says why: IO, AUTH, REPLICA, EVICTS ... */
+    REDLOCK_EVENT_NODE_DOWN = 7, /* status says why: IO, AUTH, REPLICA, EVICTS ... */
+    REDLOCK_EVENT_WAITING = 8    /* an acquire has another place in the queue */
 } redlock_event_kind;
 
 typedef struct redlock_event {
@@ -99,6 +100,8 @@ typedef struct redlock_event {
     int32_t status;
     int32_t node;         /* index on node events, else -1 */
     int64_t remaining_ms; /* ACQUIRED, RENEWED, RENEW_LATE: what is left; else 0 */
+    redlock_wait *wait;   /* WAITING: the one given to the acquire, or NULL */
+    int64_t place;        /* WAITING: 1 is next.  It is learned when the nodes are asked */
 } redlock_event;
 
 /* Runs on whichever thread drives the client at that moment: the keeper, or a caller inside a
@@ -166,6 +169,7 @@ typedef struct redlock_acquire_options {
     int64_t ttl_ms;          /* 30,000; 1 to ttl_max */
     int64_t wait_ms;         /* 0: try once.  Else how long to go on; REDLOCK_FOREVER */
     int64_t tries_max;       /* 0: as many attempts as wait_ms allows */
+    /* Where no queue is used, and after failures: */
     int64_t retry_min_ms;    /* 50; -1: none.  Between attempts: this plus a random part ... */
     int64_t retry_jitter_ms; /* 250; -1: none.  ... of up to this.  Never less than 1 ms in all */
     /* ttl/3: the keeper renews so often. REDLOCK_NO_RENEW: not at all */
@@ -185,6 +189,12 @@ typedef struct redlock_acquire_options {
 /* No fence and no companion key: SET NX PX and compare-and-delete.  A node that lost the key is not
  * healed, because nothing tells it from one on which the lock was broken. */
 #define REDLOCK_ACQUIRE_PLAIN 1u
+/* Takes the name as soon as it is free, though others wait for it.  It still waits in the queue when
+ * the name is taken. */
+#define REDLOCK_ACQUIRE_BARGE 2u
+/* Waits by asking again after retry_min + 0 .. retry_jitter, and in no queue: for servers on which the
+ * user may not subscribe.  Those in the queue go first.  tries_max other than 0 does the same. */
+#define REDLOCK_ACQUIRE_POLL 4u
 
 /* Acquires `name`.  Sends to all nodes at once and returns as soon as a quorum has granted, or
  * cannot grant any more.  `options` and `report` may be NULL.
@@ -260,6 +270,11 @@ typedef struct redlock_info {
     int64_t left_ms;       /* until a majority of nodes will have let go; 0: free */
     /* the value of the key on most nodes: token or "digits:label"; empty: free */
     char holder[257];
+    char reserved[7];
+    uint32_t waiter_count; /* in the queue of the node where most wait */
+    uint32_t reserved_too;
+    /* the holder labels (or tokens of their own) of the first 32, in order, each ended by '\n' */
+    char waiters[2088];
 } redlock_info;
 
 /* Who holds `name`?  Changes nothing.  OK also when it is free; NO_QUORUM. */

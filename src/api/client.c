@@ -23,6 +23,8 @@
 #define INFLIGHT_LIMIT 65536
 #define BACKOFF_MIN_MS 20
 #define BACKOFF_MAX_MS 2000
+/* A waiter that is frozen when it is handed the name costs the others so much. */
+#define HAND_OFF_MS 2000
 #define SILENCE_MAX_MS 3000
 /* The guard outlasts every lease granted before a restart, and what clocks and attempts may add to
  * it: docs/guarantees.md, "Restart guard". */
@@ -67,6 +69,7 @@ static bool read_config(const redlock_client_options *options, uint32_t node_cou
         .release_timeout = redlock_ns_from_ms((uint64_t)release),
         .guard = client->guarded ? redlock_ns_from_ms(guard_ms) : 0,
         .inflight_max = (uint32_t)inflight,
+        .hand_off = redlock_ns_from_ms(HAND_OFF_MS),
     };
     return true;
 }
@@ -161,7 +164,8 @@ static int make_engine(redlock_client *client, redlock_core_config *config, cons
         .has_events = redlock_event_is_pending,
         .deliver = redlock_event_deliver,
     };
-    if (!redlock_entropy_fill(&config->seed, sizeof config->seed)) {
+    if (!redlock_entropy_fill(&config->seed, sizeof config->seed) ||
+        !redlock_op_random_digits(config->channel, sizeof config->channel)) {
         return redlock_report_refuse(report, REDLOCK_IO, "the kernel gives no random bytes");
     }
     redlock_bytes label = redlock_bytes_of(client->label);

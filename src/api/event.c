@@ -24,7 +24,8 @@ static bool ring_make_room(redlock_events *events) {
     for (uint32_t round = 0; round < 2; round++) {
         for (uint32_t i = 0; i < events->count; i++) {
             uint32_t kind = ring_at(events, i)->kind;
-            bool minor = kind == REDLOCK_EVENT_RENEWED || kind == REDLOCK_EVENT_RENEW_LATE;
+            bool minor = kind == REDLOCK_EVENT_RENEWED || kind == REDLOCK_EVENT_RENEW_LATE ||
+                         kind == REDLOCK_EVENT_WAITING;
             if (minor || (round == 1 && kind != REDLOCK_EVENT_LOST)) {
                 ring_remove(events, i);
                 return true;
@@ -69,6 +70,26 @@ static void ring_forget(redlock_events *events, const redlock_lock *lock) {
     events->count = kept;
 }
 
+static void push(redlock_client *client, const redlock_event *event) {
+    ring_push(client->callbacks, event);
+    ring_push(client->queue, event);
+    if (client->queue != NULL) {
+        redlock_wake_raise(&client->queue_wake);
+    }
+}
+
+void redlock_event_push_place(redlock_client *client, redlock_wait *wait, uint32_t place) {
+    if (client->callbacks != NULL || client->queue != NULL) {
+        const redlock_event event = {.struct_size = sizeof event,
+                                     .kind = REDLOCK_EVENT_WAITING,
+                                     .status = REDLOCK_HELD,
+                                     .node = -1,
+                                     .wait = wait,
+                                     .place = place};
+        push(client, &event);
+    }
+}
+
 void redlock_event_push(redlock_client *client, redlock_event_kind kind, redlock_lock *lock,
                         redlock_status status, int32_t node) {
     if (client->callbacks == NULL && client->queue == NULL) {
@@ -81,11 +102,7 @@ void redlock_event_push(redlock_client *client, redlock_event_kind kind, redlock
         event.remaining_ms =
             (int64_t)redlock_ns_to_ms_down(redlock_ns_since(until, redlock_clock_now()));
     }
-    ring_push(client->callbacks, &event);
-    ring_push(client->queue, &event);
-    if (client->queue != NULL) {
-        redlock_wake_raise(&client->queue_wake);
-    }
+    push(client, &event);
 }
 
 bool redlock_event_is_pending(void *ctx) {

@@ -109,6 +109,8 @@ void redlock_report_fill(redlock_report *report, const redlock_client *client, r
 
 void redlock_event_push(redlock_client *client, redlock_event_kind kind, redlock_lock *lock,
                         redlock_status status, int32_t node);
+/* An acquire has this place in the queue now. */
+void redlock_event_push_place(redlock_client *client, redlock_wait *wait, uint32_t place);
 bool redlock_event_is_pending(void *ctx);
 void redlock_event_deliver(void *ctx);
 /* Nothing about this lock is delivered any more; waits for a callback that looks at it. */
@@ -133,6 +135,8 @@ void redlock_op_tell(void *ctx, const redlock_wish *wish);
 size_t redlock_op_token(void *ctx, uint32_t slot, uint8_t *out, size_t size);
 void redlock_op_gone(void *ctx, uint32_t slot, void *memory);
 void redlock_op_woken(void *ctx);
+/* `size` random hex digits, 32 at most; false: no entropy. */
+bool redlock_op_random_digits(uint8_t *out, size_t size);
 /* A random token: 32 hex digits, ':', the label.  0: no entropy. */
 size_t redlock_op_random_token(const char *label, uint8_t *out, size_t size);
 

@@ -1,9 +1,12 @@
 /* look.c -- questions to all nodes: who holds, throw the holder out, declare new nodes ready. */
+#include <stddef.h>
 #include <string.h>
 
 #include "api/inside.h"
+#include "drive/clock.h"
 
 #define LOOK_TIMEOUT_MS 1000
+#define INFO_BYTES_MIN offsetof(redlock_info, waiter_count) /* of the first release */
 
 static int ask_nodes(redlock_client *client, redlock_command_kind question, const char *name,
                      size_t name_len, redlock_op *op) {
@@ -25,6 +28,7 @@ static int ask_nodes(redlock_client *client, redlock_command_kind question, cons
     fact.slot = redlock_core_vacant(core);
     fact.as.ask.name = (redlock_bytes){(const uint8_t *)name, name_len};
     fact.as.ask.question = question;
+    fact.as.ask.wall_us = redlock_clock_wall_us();
     fact.as.ask.seek =
         (redlock_seek){.fenced = true, .node_timeout = redlock_ns_from_ms(LOOK_TIMEOUT_MS)};
     redlock_status status = redlock_op_run(client, &fact, NULL, op);
@@ -36,7 +40,7 @@ static int ask_name(redlock_client *client, redlock_command_kind question, const
                     size_t name_len, redlock_info *ret_info, redlock_report *report) {
     redlock_status status = redlock_options_name(name, name_len);
     if (status != REDLOCK_OK || client == NULL || ret_info == NULL ||
-        ret_info->struct_size < sizeof *ret_info) {
+        ret_info->struct_size < INFO_BYTES_MIN) {
         return redlock_report_refuse(report, status != REDLOCK_OK ? status : REDLOCK_INVALID, NULL);
     }
     redlock_op op = {.report = report, .info = ret_info};

@@ -10,18 +10,25 @@
 #define RANDOM_BYTES 16
 #define RANDOM_DIGITS (2 * RANDOM_BYTES)
 
-size_t redlock_op_random_token(const char *label, uint8_t *out, size_t size) {
+bool redlock_op_random_digits(uint8_t *out, size_t size) {
     static const char digits[] = "0123456789abcdef";
     uint8_t random[RANDOM_BYTES];
+    REDLOCK_ASSERT(size <= RANDOM_DIGITS);
+    if (!redlock_entropy_fill(random, sizeof random)) {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        out[i] = (uint8_t)digits[i % 2 == 0 ? random[i / 2] >> 4 : random[i / 2] & 15];
+    }
+    return true;
+}
+
+size_t redlock_op_random_token(const char *label, uint8_t *out, size_t size) {
     size_t label_len = strlen(label);
     size_t len = RANDOM_DIGITS + 1 + label_len;
     REDLOCK_ASSERT(len <= size);
-    if (!redlock_entropy_fill(random, sizeof random)) {
+    if (!redlock_op_random_digits(out, RANDOM_DIGITS)) {
         return 0;
-    }
-    for (size_t i = 0; i < RANDOM_BYTES; i++) {
-        out[2 * i] = (uint8_t)digits[random[i] >> 4];
-        out[2 * i + 1] = (uint8_t)digits[random[i] & 15];
     }
     out[RANDOM_DIGITS] = ':';
     memcpy(out + RANDOM_DIGITS + 1, label, label_len);
@@ -101,11 +108,15 @@ static void lock_lost(redlock_lock *lock) {
     }
 }
 
-/* The value that most nodes show, and when a majority will be free of any. */
-static void fill_info(redlock_client *client, uint32_t slot, redlock_info *info) {
+/* The value that most nodes show, when a majority will be free of any, and who waits. */
+static void make_info(redlock_client *client, uint32_t slot, redlock_info *info) {
     redlock_core *core = redlock_engine_core(client->engine);
-    uint32_t size = info->struct_size;
-    *info = (redlock_info){.struct_size = size};
+    redlock_bytes waiters;
+    info->waiter_count = redlock_core_waiters(core, slot, &waiters);
+    REDLOCK_ASSERT(waiters.len < sizeof info->waiters);
+    if (waiters.len > 0) {
+        memcpy(info->waiters, waiters.at, waiters.len);
+    }
     int64_t left[REDLOCK_NODE_MAX];
     for (uint32_t i = 0; i < client->node_count; i++) {
         redlock_vote_report vote;
@@ -129,6 +140,13 @@ static void fill_info(redlock_client *client, uint32_t slot, redlock_info *info)
         }
         info->left_ms = shorter == client->quorum - 1 ? left[i] : info->left_ms;
     }
+}
+
+/* A caller that was built with an older header has less room. */
+static void fill_info(redlock_client *client, uint32_t slot, redlock_info *ret_info) {
+    redlock_info info = {.struct_size = ret_info->struct_size};
+    make_info(client, slot, &info);
+    memcpy(ret_info, &info, info.struct_size < sizeof info ? info.struct_size : sizeof info);
 }
 
 static void tell_slot(redlock_client *client, const redlock_wish *wish) {
@@ -170,6 +188,10 @@ static void tell_slot(redlock_client *client, const redlock_wish *wish) {
             fill_info(client, slot, owner->op->info);
         }
         answer(client, slot, status);
+        return;
+    case REDLOCK_TELL_WAITING:
+        redlock_event_push_place(client, owner->op != NULL ? owner->op->wait : NULL,
+                                 redlock_core_place(redlock_engine_core(client->engine), slot));
         return;
     case REDLOCK_TELL_NODE_UP:
     case REDLOCK_TELL_NODE_DOWN:

@@ -8,6 +8,9 @@
 #define NODE_TIMEOUT_MS_MAX 1000
 #define MARGIN_MS_MAX 1000
 #define TTL_MS_DEFAULT 30000
+#define FLAGS_KNOWN (REDLOCK_ACQUIRE_PLAIN | REDLOCK_ACQUIRE_BARGE | REDLOCK_ACQUIRE_POLL)
+#define POLL_MS_MIN 200 /* of a waiter that nobody has woken */
+#define POLL_MS_MAX 5000
 #define RETRY_MIN_MS 50
 #define RETRY_JITTER_MS 250
 
@@ -74,6 +77,7 @@ static redlock_status seek_times(const redlock_client *client,
     /* In nanoseconds, or a ttl of a few milliseconds would never be renewed. */
     redlock_ns renew = options->renew_ms == 0 ? seek->ttl / 3 : length_of(options->renew_ms, 0);
     seek->renew = options->renew_ms == REDLOCK_NO_RENEW ? 0 : renew;
+    seek->poll = redlock_ns_from_ms((uint64_t)clamp(ttl / 3, POLL_MS_MIN, POLL_MS_MAX));
     return REDLOCK_OK;
 }
 
@@ -85,7 +89,7 @@ redlock_status redlock_options_seek(const redlock_client *client,
                        options->renew_ms < -1 || options->retry_min_ms < -1 ||
                        options->retry_jitter_ms < -1;
     if (bad_lengths || options->wait_ms < 0 || options->tries_max < 0 ||
-        options->tries_max > UINT32_MAX || (options->flags & ~REDLOCK_ACQUIRE_PLAIN) != 0) {
+        options->tries_max > UINT32_MAX || (options->flags & ~FLAGS_KNOWN) != 0) {
         return REDLOCK_INVALID;
     }
     ret_seek->tries_max = (uint32_t)options->tries_max;
@@ -100,5 +104,9 @@ redlock_status redlock_options_seek(const redlock_client *client,
         }
         ret_seek->own_token = true;
     }
+    /* A number of tries is a wish for polling; without a wait there is nothing to queue for. */
+    bool polls = (options->flags & REDLOCK_ACQUIRE_POLL) != 0 || options->tries_max > 0;
+    ret_seek->barge = (options->flags & REDLOCK_ACQUIRE_BARGE) != 0;
+    ret_seek->queued = ret_seek->fenced && ret_seek->wait > 0 && !polls;
     return seek_times(client, options, ret_seek);
 }

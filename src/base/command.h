@@ -17,6 +17,8 @@
 #define REDLOCK_RUN_ID_BYTES 40                     /* Redis and Valkey: 40 hex digits */
 #define REDLOCK_FENCE_MAX ((UINT64_C(1) << 53) - 1) /* exact in a Lua number (a double) */
 #define REDLOCK_MARK_TTL_MS UINT64_C(604800000)     /* marks live 7 days beyond their last use */
+#define REDLOCK_CHANNEL_BYTES 32                    /* of a client's own channel: 32 hex digits */
+#define REDLOCK_WAITERS_BYTES_MAX 2080              /* what LOOK tells of the waiters: 32 lines */
 
 typedef enum redlock_command_kind {
     REDLOCK_COMMAND_GRANT = 1, /* give the name to this token, if nobody has it */
@@ -24,10 +26,23 @@ typedef enum redlock_command_kind {
     REDLOCK_COMMAND_RENEW,     /* RAISE, and let the grant live for ttl_ms from now */
     REDLOCK_COMMAND_RELEASE,   /* take the name from this token, if it has it */
     REDLOCK_COMMAND_LOOK,      /* who holds?  changes nothing */
-    REDLOCK_COMMAND_BREAK,     /* take the name from whoever has it, and lift the mark above */
+    REDLOCK_COMMAND_BREAK,     /* take the name from whoever has it, and lift the mark above it */
     REDLOCK_COMMAND_PROBE,     /* restart guard: may this node vote?  changes nothing; no name */
     REDLOCK_COMMAND_DECLARE    /* restart guard: this node is new and may vote at once; no name */
 } redlock_command_kind;
+
+typedef enum redlock_place {  /* of RELEASE: what becomes of the token's place in the queue */
+                             REDLOCK_PLACE_NONE = 0, /* it has none */
+                             REDLOCK_PLACE_LEAVE,    /* it may have one, and gives it up */
+                             REDLOCK_PLACE_STAY /* only this attempt has failed: back to the ticket's place */
+} redlock_place;
+
+typedef struct redlock_queue_entry { /* how a token waits on a node */
+    uint64_t poll_ms;      /* the first waiter asks again so often; 0: it does not wait */
+    uint64_t ticket;       /* the lowest is next; 0: behind all others */
+    redlock_bytes channel; /* letters and digits: where the node wakes it ... */
+    uint64_t wake_tag;     /* ... and with what */
+} redlock_queue_entry;
 
 typedef struct redlock_command {
     redlock_command_kind kind;
@@ -41,6 +56,12 @@ typedef struct redlock_command {
     uint64_t not_after_ms; /* the node's own clock, ms since 1970; 0: no limit */
     redlock_bytes run_id;  /* restart guard: the run that this connection leads to; empty: off */
     uint64_t guard_ms;     /* how long a run that is new to the node gives no vote */
+    /* the queue; only when fenced */
+    bool barge;                /* GRANT: a free name is taken though others wait for it */
+    redlock_queue_entry entry; /* GRANT: who is refused waits; RELEASE: to STAY */
+    redlock_place place;       /* RELEASE */
+    /* RELEASE: the first waiter is given the name for so long; 0: it is only woken */
+    uint64_t hand_off_ms;
 } redlock_command;
 
 typedef enum redlock_answer_kind {
@@ -66,6 +87,8 @@ typedef struct redlock_answer {
      * or with NOT_READY "silent" (counting down), "new" (never seen by redlock) or "restarted"
      * (another run was seen before) */
     redlock_bytes text;
+    uint32_t place;        /* NO to a GRANT that waits: the first is 1; LOOK: how many wait; else 0 */
+    redlock_bytes waiters; /* LOOK: the first of them, a line each; at most WAITERS_BYTES_MAX */
 } redlock_answer;
 
 #endif

@@ -38,7 +38,15 @@
     X(WAIT_FOREVER, "the end of the wait is not looked at between attempts")                       \
     X(TIMEOUT_MISSING, "a node that is silent is waited for without end")                          \
     X(CAP_IGNORED, "more commands are in flight than may be")                                      \
-    X(BACKOFF_MISSING, "a node that fails is called again at once")
+    X(BACKOFF_MISSING, "a node that fails is called again at once")                                \
+    X(WAKE_IGNORED, "nobody goes on when it is woken")                                             \
+    X(WAKE_LOST_WHILE_ASKING, "a wake that overtakes an answer is forgotten")                      \
+    X(SUBSCRIBED_WITHOUT_ASKING, "what was not heard before subscribing is not asked for")         \
+    X(POLL_MISSING, "who waits in a queue asks only when it is woken")                             \
+    X(QUEUE_NOT_LEFT, "who gives up waiting stays in the queue")                                   \
+    X(ATTEMPT_KEPT, "a waiter that fails keeps the grants of a minority")                          \
+    X(TICKET_PER_TRY, "every attempt takes a new ticket")                                          \
+    X(PLACE_LOST, "an attempt that fails gives up the place in the queue")
 
 #define REDLOCK_MUTANT_ENUM(name, text) REDLOCK_MUTANT_##name,
 enum redlock_mutant_name {

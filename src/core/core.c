@@ -76,7 +76,7 @@ static void step_ask(redlock_core *core, const redlock_fact *fact) {
     } else if (fact->kind == REDLOCK_FACT_ADOPT) {
         redlock_watch_adopt(core, slot, fact->as.ask.fence);
     } else {
-        redlock_look_start(core, slot);
+        redlock_look_start(core, slot, fact->as.ask.wall_us);
     }
 }
 
@@ -116,6 +116,15 @@ static void step_fact(redlock_core *core, const redlock_fact *fact) {
     case REDLOCK_FACT_REPLY:
         step_reply(core, fact);
         return;
+    case REDLOCK_FACT_SUBSCRIBED:
+        redlock_listen_up(core, fact->node);
+        return;
+    case REDLOCK_FACT_UNSUBSCRIBED:
+        redlock_listen_down(core, fact->node);
+        return;
+    case REDLOCK_FACT_WAKE:
+        redlock_wait_wake(core, fact->as.wake.tag, fact->node);
+        return;
     case REDLOCK_FACT_TIME:
         return; /* what is due is looked at in every step */
     }
@@ -136,6 +145,7 @@ static void mutate_quorum(redlock_core *core) {
 static void step_time(redlock_core *core) {
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_node_time(core, &core->nodes[i]);
+        redlock_listen_time(core, &core->nodes[i]);
     }
     while (redlock_heap_deadline(&core->timers) <= core->now) {
         uint32_t index = redlock_heap_first(&core->timers);
@@ -177,7 +187,8 @@ static bool next_node_event(redlock_core *core, redlock_wish *ret_wish) {
 
 bool redlock_core_next(redlock_core *core, redlock_wish *ret_wish) {
     for (uint32_t i = 0; i < core->config.node_count; i++) {
-        if (redlock_node_next(core, &core->nodes[i], ret_wish)) {
+        if (redlock_node_next(core, &core->nodes[i], ret_wish) ||
+            redlock_listen_next(&core->nodes[i], ret_wish)) {
             return true;
         }
     }
@@ -188,7 +199,9 @@ bool redlock_core_next(redlock_core *core, redlock_wish *ret_wish) {
 redlock_ns redlock_core_deadline(const redlock_core *core) {
     redlock_ns deadline = redlock_heap_deadline(&core->timers);
     for (uint32_t i = 0; i < core->config.node_count; i++) {
-        deadline = redlock_ns_min(deadline, redlock_node_deadline(core, &core->nodes[i]));
+        const redlock_node *node = &core->nodes[i];
+        deadline = redlock_ns_min(deadline, redlock_node_deadline(core, node));
+        deadline = redlock_ns_min(deadline, redlock_listen_deadline(core, node));
     }
     return deadline;
 }
@@ -208,6 +221,16 @@ uint64_t redlock_core_fence(const redlock_core *core, uint32_t slot) {
 redlock_bytes redlock_core_token(const redlock_core *core, uint32_t slot) {
     const redlock_slot *at = redlock_slot_at(core, slot);
     return (redlock_bytes){at->token, at->token_len};
+}
+
+uint32_t redlock_core_place(const redlock_core *core, uint32_t slot) {
+    return redlock_slot_at(core, slot)->place;
+}
+
+uint32_t redlock_core_waiters(const redlock_core *core, uint32_t slot, redlock_bytes *ret_lines) {
+    const redlock_slot *at = redlock_slot_at(core, slot);
+    *ret_lines = (redlock_bytes){at->waiters_at, at->waiters_len};
+    return at->waiters;
 }
 
 redlock_bytes redlock_core_value(const redlock_core *core, uint32_t slot, uint32_t node) {
@@ -262,7 +285,9 @@ uint32_t redlock_core_inflight(const redlock_core *core) {
 
 bool redlock_core_is_waiting(const redlock_core *core) {
     for (uint32_t i = 0; i < core->config.node_count; i++) {
-        if (core->nodes[i].inflight > 0 || core->nodes[i].link == REDLOCK_LINK_CONNECTING) {
+        const redlock_node *node = &core->nodes[i];
+        if (node->inflight > 0 || node->link == REDLOCK_LINK_CONNECTING ||
+            node->listening == REDLOCK_LISTENING_OPENING) {
             return true;
         }
     }
@@ -282,21 +307,25 @@ static uint32_t check_slot(const redlock_core *core, const redlock_slot *slot) {
         inflight += (vote->claim != 0 ? 1u : 0u) + (vote->release_open ? 1u : 0u);
     }
     REDLOCK_ASSERT((slot->state == REDLOCK_SLOT_HELD) == (slot->deadline != 0));
+    REDLOCK_ASSERT(!slot->listens || slot->state == REDLOCK_SLOT_SEEKING ||
+                   slot->state == REDLOCK_SLOT_PAUSED);
     REDLOCK_ASSERT(slot->state != REDLOCK_SLOT_HELD || core->now < slot->deadline);
     REDLOCK_ASSERT(slot->state != REDLOCK_SLOT_HELD || !slot->seek.fenced || slot->fence > 0);
     return inflight;
 }
 
 void redlock_core_check(const redlock_core *core) {
-    uint32_t inflight = 0, live = 0;
+    uint32_t inflight = 0, live = 0, listeners = 0;
     for (uint32_t i = 0; i < core->slot_count; i++) {
         if (core->slots[i] != NULL) {
             live++;
+            listeners += core->slots[i]->listens;
             inflight += check_slot(core, core->slots[i]);
         }
     }
     REDLOCK_ASSERT(live + core->vacant_count == core->slot_count);
     REDLOCK_ASSERT(inflight == redlock_core_inflight(core));
+    REDLOCK_ASSERT(listeners == core->listeners);
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         const redlock_node *node = &core->nodes[i];
         REDLOCK_ASSERT(node->inflight <= core->config.inflight_max);

@@ -35,6 +35,8 @@ typedef struct redlock_core_config {
     redlock_ns release_timeout;
     redlock_ns guard;      /* how long a node with a new run gives no vote; 0: guard off */
     uint32_t inflight_max; /* unanswered commands per node; more wait in order */
+    redlock_ns hand_off;   /* one node: how long the next waiter has to claim what it is given */
+    uint8_t channel[REDLOCK_CHANNEL_BYTES]; /* letters and digits: where nodes wake us; no one else's */
 } redlock_core_config;
 
 /* --- facts ----------------------------------------------------------------------------------- */
@@ -50,6 +52,9 @@ typedef enum redlock_fact_kind {
     REDLOCK_FACT_LINK_UP,
     REDLOCK_FACT_LINK_DOWN, /* also: connecting failed; also: the greeting said it can't vote */
     REDLOCK_FACT_REPLY,     /* answers WISH_SEND by its tag, however late */
+    REDLOCK_FACT_SUBSCRIBED,   /* the node wakes us from now on */
+    REDLOCK_FACT_UNSUBSCRIBED, /* it no longer does, or subscribing failed */
+    REDLOCK_FACT_WAKE,         /* the node says that a waiter's turn may have come */
     REDLOCK_FACT_TIME       /* nothing but the clock moved */
 } redlock_fact_kind;
 
@@ -62,6 +67,9 @@ typedef struct redlock_seek {           /* how to acquire */
     redlock_ns retry_min, retry_jitter; /* between attempts: retry_min + 0 .. retry_jitter */
     redlock_ns renew;                   /* between renewals; 0: never renew */
     bool fenced;                        /* false: plain */
+    bool queued;     /* waits in the nodes' queues; only with fenced, wait > 0 and tries_max 0 */
+    bool barge;      /* takes a free name though others wait for it */
+    redlock_ns poll; /* queued: the first waiter asks again so often, though nobody woke it */
     bool own_token; /* the token is the caller's: it is kept for every attempt */
 } redlock_seek;
 
@@ -69,7 +77,7 @@ typedef struct redlock_fact { /* everything it points at is borrowed for the ste
     redlock_fact_kind kind;
     /* ACQUIRE, ADOPT, LOOK: redlock_core_vacant(); else the lock meant */
     uint32_t slot;
-    uint32_t node; /* LINK_*, REPLY */
+    uint32_t node; /* LINK_*, REPLY, SUBSCRIBED, UNSUBSCRIBED, WAKE */
     union {
         struct {          /* ACQUIRE, ADOPT, LOOK */
             void *memory; /* redlock_core_slot_size() bytes, the core's until WISH_GONE */
@@ -77,7 +85,7 @@ typedef struct redlock_fact { /* everything it points at is borrowed for the ste
             /* ADOPT: ttl, margin, node_timeout, renew, fenced; LOOK: node_timeout */
             redlock_seek seek;
             uint64_t fence;                /* ADOPT: 0 when not known */
-            uint64_t wall_us;              /* ACQUIRE: the wall clock; only orders fences */
+            uint64_t wall_us; /* ACQUIRE, LOOK (BREAK): the wall clock; only orders fences */
             redlock_command_kind question; /* LOOK: LOOK, BREAK, PROBE or DECLARE */
         } ask;
         struct {
@@ -103,6 +111,9 @@ typedef struct redlock_fact { /* everything it points at is borrowed for the ste
             uint64_t tag;
             redlock_answer answer;
         } reply;
+        struct {
+            uint64_t tag; /* of the command that put the waiter into the queue; any number is harmless */
+        } wake;
     } as;
 } redlock_fact;
 
@@ -113,6 +124,8 @@ typedef enum redlock_wish_kind {
         1,                /* one command to one node; answered by REPLY with the tag or LINK_DOWN */
     REDLOCK_WISH_CONNECT, /* answered by LINK_UP or LINK_DOWN */
     REDLOCK_WISH_HANG_UP, /* close the link, or give up connecting; answered by nothing */
+    REDLOCK_WISH_SUBSCRIBE,   /* listen to config.channel on a connection of its own: (UN)SUBSCRIBED */
+    REDLOCK_WISH_UNSUBSCRIBE, /* close that, or give up; answered by nothing */
     REDLOCK_WISH_TOKEN,   /* a fresh token for the slot's next attempt: FACT_TOKEN */
     REDLOCK_WISH_TELL,    /* an event for the user */
     REDLOCK_WISH_GONE     /* the slot is free again, and so is its memory */
@@ -127,6 +140,7 @@ typedef enum redlock_tell {
     REDLOCK_TELL_LOST,         /* final; RELEASE is still owed */
     REDLOCK_TELL_RELEASED,     /* answers RELEASE; status OK, NOT_HELD or UNKNOWN */
     REDLOCK_TELL_LOOKED,       /* answers LOOK */
+    REDLOCK_TELL_WAITING,      /* an ACQUIRE is in the queue; redlock_core_place says where */
     REDLOCK_TELL_NODE_UP,      /* slot is REDLOCK_SLOT_NONE */
     REDLOCK_TELL_NODE_DOWN
 } redlock_tell;
@@ -189,6 +203,10 @@ typedef struct redlock_vote_report {
 redlock_ns redlock_core_held_until(const redlock_core *core, uint32_t slot);
 uint64_t redlock_core_fence(const redlock_core *core, uint32_t slot);
 redlock_bytes redlock_core_token(const redlock_core *core, uint32_t slot);
+/* The place in the queue, the first is 1; 0: not known, or not in one. */
+uint32_t redlock_core_place(const redlock_core *core, uint32_t slot);
+/* LOOK: how many wait, and the first of them, a line each; borrowed until the next step. */
+uint32_t redlock_core_waiters(const redlock_core *core, uint32_t slot, redlock_bytes *ret_lines);
 /* LOOK: the whole value that the node showed; borrowed until the next step. */
 redlock_bytes redlock_core_value(const redlock_core *core, uint32_t slot, uint32_t node);
 void redlock_core_report(const redlock_core *core, uint32_t slot, uint32_t node,

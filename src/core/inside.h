@@ -25,6 +25,11 @@
 #define REDLOCK_LINK_STEADY_NS REDLOCK_NS_PER_S
 #define REDLOCK_RETRY_FLOOR_NS REDLOCK_NS_PER_MS /* no loop turns faster, whatever the options */
 #define REDLOCK_UNDO_RETRY_NS (UINT64_C(100) * REDLOCK_NS_PER_MS)
+/* The connection that waiters are woken on stays open for so long after the last of them. */
+#define REDLOCK_LISTEN_IDLE_NS (UINT64_C(30) * REDLOCK_NS_PER_S)
+/* Who can't be woken asks again at least so often; less than the scripts' AWAY_MS. */
+#define REDLOCK_DEAF_POLL_NS REDLOCK_NS_PER_S
+#define REDLOCK_POLL_FACTOR_MAX 64u /* of the intervals of those at the back; as in prelude.lua */
 
 /* --- vote ------------------------------------------------------------------------------------ */
 
@@ -62,6 +67,15 @@ typedef struct redlock_vote {
      * this; 0: there are none */
     uint64_t stray_not_after_ms;
     redlock_ns plant_over;   /* by our clock: whatever was planted has run out */
+    /* The queue.  `queued` is for a place in it what `ours` is for the key; a hand-off may make one
+     * of the other at any time, so neither is given up for certain without the other. */
+    bool queued;
+    bool stays;     /* the unanswered RELEASE keeps the place in the queue */
+    bool asked;     /* GRANT, in this attempt */
+    bool woken;     /* since GRANT was sent last */
+    bool spent;     /* a RELEASE may still land: this token may not be granted here again */
+    bool foreign;   /* the holder's value is none that redlock makes: it will not hand over */
+    uint32_t place; /* as the node said last */
     redlock_ns undo_at;      /* no RELEASE before this */
     redlock_ns proved_at;    /* claim_at of the last YES; 0: none */
     redlock_ns proved_until; /* claim_until of the last YES */
@@ -102,6 +116,13 @@ typedef struct redlock_slot {
     redlock_ns t1; /* before the first byte of the attempt; NEVER: none sent */
     uint64_t wall_us, last_seen, proposal, raise_to;
     bool held_seen; /* the last attempt failed because somebody holds the name */
+    /* waiting in queues */
+    bool listens;         /* counted in core->listeners */
+    uint32_t wake_number; /* names this wait among all that had the slot's index */
+    uint64_t ticket;      /* its place on every node of several; 0: each node gives one */
+    redlock_ns asked_at;  /* when wall_us was right */
+    redlock_ns linger_until; /* an attempt that has some grants hopes for more; NEVER: not yet */
+    uint32_t place;          /* as it was told last */
     redlock_status pause_cause;
     bool token_asked;
     /* holding */
@@ -115,6 +136,9 @@ typedef struct redlock_slot {
     redlock_ns release_limit;
     uint32_t tells; /* bits of redlock_tell */
     redlock_status tell_status[REDLOCK_TELL_COUNT];
+    uint32_t waiters; /* LOOKING: how many wait where most do, and who */
+    uint16_t waiters_len;
+    uint8_t *waiters_at; /* REDLOCK_WAITERS_BYTES_MAX of them, for LOOKING only */
     uint8_t *name;
     uint16_t name_len, token_len, token_bytes_max;
     uint8_t *token;
@@ -129,8 +153,18 @@ typedef enum redlock_link_state {
     REDLOCK_LINK_UP
 } redlock_link_state;
 
+typedef enum redlock_listening {
+    REDLOCK_LISTENING_OFF = 0,
+    REDLOCK_LISTENING_OPENING,
+    REDLOCK_LISTENING_ON
+} redlock_listening;
+
 typedef struct redlock_node {
     redlock_link_state link;
+    redlock_listening listening;
+    bool wish_subscribe, wish_unsubscribe;
+    redlock_ns listen_at; /* OFF: not before this; else since when */
+    uint32_t listen_failures;
     uint32_t index, epoch; /* epoch: which link this is; answers never cross it */
     bool wish_hang_up, wish_connect, tell_up, tell_down;
     redlock_ns retry_at; /* DOWN: not before this */
@@ -158,6 +192,9 @@ struct redlock_core {
     redlock_ns now;
     redlock_prng prng;
     uint32_t tag_last;
+    uint32_t wake_last;      /* of the slots' wake_number */
+    uint32_t listeners;      /* slots that wait to be woken */
+    redlock_ns listen_until; /* without listeners: when the connections are closed */
     redlock_node nodes[REDLOCK_NODE_MAX];
     redlock_slot **slots; /* slot_count; NULL: vacant */
     uint32_t *vacant;     /* a stack of vacant indexes */
@@ -166,6 +203,22 @@ struct redlock_core {
     redlock_heap timers;
     redlock_list touched, tells, tokens, gone;
 };
+
+/* --- tally.c: what the votes of a round say together ----------------------------------------- */
+
+typedef struct redlock_tally {
+    uint32_t yes, healed, no, failed, open;
+    uint32_t not_ready;        /* of failed */
+    redlock_status preventing; /* what so many failed ones share that no quorum is left; OK: none */
+    /* of so many failed votes that it alone prevents a quorum; OK: there is none */
+    redlock_status common;
+} redlock_tally;
+
+redlock_tally redlock_tally_of(const redlock_core *core, const redlock_slot *slot);
+/* Why a round in which nothing can reach a quorum any more has failed; `no` is the status that a
+ * definite no stands for.  Open votes get the benefit of the doubt. */
+redlock_status redlock_tally_cause(const redlock_core *core, const redlock_tally *tally,
+                                   redlock_status no);
 
 /* --- node.c: links, queues, clocks ----------------------------------------------------------- */
 
@@ -183,6 +236,36 @@ void redlock_node_answered(redlock_core *core, redlock_node *node, const redlock
 /* The most that the node's clock can show now; 0: not known. */
 uint64_t redlock_node_clock_ms(const redlock_core *core, const redlock_node *node);
 bool redlock_node_next(redlock_core *core, redlock_node *node, redlock_wish *ret_wish);
+
+/* --- listen.c: the connections that waiters are woken on ------------------------------------- */
+
+/* The slot waits to be woken from now on; it no longer does. */
+void redlock_listen_begin(redlock_core *core, redlock_slot *slot);
+void redlock_listen_end(redlock_core *core, redlock_slot *slot);
+void redlock_listen_up(redlock_core *core, uint32_t node);
+void redlock_listen_down(redlock_core *core, uint32_t node);
+void redlock_listen_time(redlock_core *core, redlock_node *node);
+redlock_ns redlock_listen_deadline(const redlock_core *core, const redlock_node *node);
+bool redlock_listen_next(redlock_node *node, redlock_wish *ret_wish);
+
+/* --- wait.c: waiting in queues --------------------------------------------------------------- */
+
+/* Gives the slot its ticket and its number; before the first attempt. */
+void redlock_wait_start(redlock_core *core, redlock_slot *slot, uint64_t wall_us);
+/* How the slot's token waits, for a command. */
+redlock_queue_entry redlock_wait_entry(const redlock_core *core, const redlock_slot *slot);
+/* The delay before nobody having woken it is looked into. */
+redlock_ns redlock_wait_poll_delay(redlock_core *core, const redlock_slot *slot);
+/* Whether an attempt that can't succeed at the moment keeps what it has a little longer. */
+bool redlock_wait_lingers(redlock_core *core, redlock_slot *slot, const redlock_tally *tally);
+/* Some node's queue wakes the slot; the tag is checked. */
+void redlock_wait_wake(redlock_core *core, uint64_t tag, uint32_t node);
+/* Whoever waits may have missed this node's wake. */
+void redlock_wait_wake_all(redlock_core *core, uint32_t node);
+/* Some node's RELEASE of the slot's token may still land. */
+bool redlock_wait_is_spent(const redlock_core *core, const redlock_slot *slot);
+/* Learns the place from the nodes' answers, and tells it when it has changed. */
+void redlock_wait_learn_place(redlock_core *core, redlock_slot *slot);
 
 /* --- vote.c: sending and hearing ------------------------------------------------------------- */
 
@@ -223,6 +306,8 @@ void redlock_seek_cancel(redlock_core *core, redlock_slot *slot);
 void redlock_seek_review(redlock_core *core, redlock_slot *slot);
 void redlock_seek_pause_review(redlock_core *core, redlock_slot *slot);
 redlock_ns redlock_seek_deadline(const redlock_core *core, const redlock_slot *slot);
+/* How long until so many holders have run out that a quorum could be had; 0: not known. */
+redlock_ns redlock_seek_holders_leave(const redlock_core *core, const redlock_slot *slot);
 
 void redlock_watch_start(redlock_core *core, redlock_slot *slot);
 void redlock_watch_adopt(redlock_core *core, redlock_slot *slot, uint64_t fence);
@@ -236,27 +321,12 @@ redlock_ns redlock_watch_deadline(const redlock_core *core, const redlock_slot *
 void redlock_release_start(redlock_core *core, redlock_slot *slot);
 void redlock_release_review(redlock_core *core, redlock_slot *slot);
 /* Something of ours is there that is not to stay. */
-bool redlock_release_is_due(const redlock_slot *slot, const redlock_vote *vote);
+bool redlock_release_is_due(const redlock_core *core, const redlock_slot *slot,
+                            const redlock_vote *vote);
 /* Sends what is due of the undoing, gives up what has run out by itself. */
 void redlock_release_undo_review(redlock_core *core, redlock_slot *slot);
 
-void redlock_look_start(redlock_core *core, redlock_slot *slot);
+void redlock_look_start(redlock_core *core, redlock_slot *slot, uint64_t wall_us);
 void redlock_look_review(redlock_core *core, redlock_slot *slot);
-
-/* --- tally.c: what the votes of a round say together ----------------------------------------- */
-
-typedef struct redlock_tally {
-    uint32_t yes, healed, no, failed, open;
-    uint32_t not_ready;        /* of failed */
-    redlock_status preventing; /* what so many failed ones share that no quorum is left; OK: none */
-    /* of so many failed votes that it alone prevents a quorum; OK: there is none */
-    redlock_status common;
-} redlock_tally;
-
-redlock_tally redlock_tally_of(const redlock_core *core, const redlock_slot *slot);
-/* Why a round in which nothing can reach a quorum any more has failed; `no` is the status that a
- * definite no stands for.  Open votes get the benefit of the doubt. */
-redlock_status redlock_tally_cause(const redlock_core *core, const redlock_tally *tally,
-                                   redlock_status no);
 
 #endif

@@ -1,8 +1,10 @@
 /* look.c -- one question to every node, answered by what each of them says: who holds, who may vote. */
+#include "core/fence.h"
 #include "core/inside.h"
 
-void redlock_look_start(redlock_core *core, redlock_slot *slot) {
+void redlock_look_start(redlock_core *core, redlock_slot *slot, uint64_t wall_us) {
     redlock_slot_become(slot, REDLOCK_SLOT_LOOKING);
+    slot->proposal = redlock_fence_propose(wall_us, 0); /* for BREAK */
     slot->attempt++;
     slot->attempt_limit = redlock_ns_add(
         core->now, redlock_ns_add(core->config.connect_timeout, 2 * slot->seek.node_timeout));

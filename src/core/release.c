@@ -80,18 +80,39 @@ static bool state_undoes(redlock_slot_state state) {
            state == REDLOCK_SLOT_RELEASING || state == REDLOCK_SLOT_CLOSING;
 }
 
-bool redlock_release_is_due(const redlock_slot *slot, const redlock_vote *vote) {
-    return vote->ours && (state_undoes(slot->state) || vote->attempt != slot->attempt);
+/* A wait in queues goes on: with one node there is nothing that another could want back; with several
+ * the grants of an attempt that failed, when it is known that they are some. */
+static bool wait_gives_back(const redlock_core *core, const redlock_slot *slot,
+                            const redlock_vote *vote) {
+    if (redlock_wait_is_spent(core, slot)) {
+        return vote->ours || vote->queued;
+    }
+    return core->config.node_count > 1 && vote->ours && vote->claim == 0 &&
+           !REDLOCK_MUTANT(ATTEMPT_KEPT);
+}
+
+bool redlock_release_is_due(const redlock_core *core, const redlock_slot *slot,
+                            const redlock_vote *vote) {
+    if (slot->seek.queued && slot->state == REDLOCK_SLOT_PAUSED) {
+        return wait_gives_back(core, slot, vote);
+    }
+    if (slot->state == REDLOCK_SLOT_HELD && vote->attempt == slot->attempt) {
+        /* Who holds by a quorum of others waits in no queue. */
+        return vote->queued && vote->claim == 0 && vote->outcome != REDLOCK_OUTCOME_YES;
+    }
+    return (vote->ours || vote->queued) &&
+           (state_undoes(slot->state) || vote->attempt != slot->attempt);
 }
 
 void redlock_release_undo_review(redlock_core *core, redlock_slot *slot) {
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_vote *vote = &slot->votes[i];
-        if (!redlock_release_is_due(slot, vote)) {
+        if (!redlock_release_is_due(core, slot, vote)) {
             continue;
         }
         if (core->now >= vote->plant_over) {
             vote->ours = false; /* the ttl has cleaned up */
+            vote->queued = false;
             vote->stray_not_after_ms = 0;
             redlock_node_unask(vote);
             if (slot->state == REDLOCK_SLOT_RELEASING && vote->outcome == REDLOCK_OUTCOME_OPEN) {

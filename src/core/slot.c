@@ -8,8 +8,10 @@
 
 size_t redlock_core_slot_size(const redlock_core *core, size_t name_bytes, size_t token_bytes) {
     size_t nodes = core->config.node_count;
+    /* Only LOOK asks for so much room: its answer tells of waiters, too. */
+    size_t waiters = token_bytes == REDLOCK_TOKEN_BYTES_MAX ? REDLOCK_WAITERS_BYTES_MAX : 0;
     return sizeof(redlock_slot) + nodes * sizeof(redlock_vote) + name_bytes +
-           (nodes + 1) * token_bytes;
+           (nodes + 1) * token_bytes + waiters;
 }
 
 static void slot_lay_out(redlock_core *core, redlock_slot *slot, redlock_bytes name,
@@ -29,6 +31,7 @@ static void slot_lay_out(redlock_core *core, redlock_slot *slot, redlock_bytes n
         slot->votes[i].slot = slot;
         slot->votes[i].node = i;
     }
+    slot->waiters_at = at + token_bytes;
 }
 
 /* The longest token this slot can ever have: its own, or for LOOK the longest value there is. */
@@ -49,6 +52,7 @@ redlock_slot *redlock_slot_begin(redlock_core *core, const redlock_fact *fact) {
     slot->question = fact->as.ask.question;
     slot->t1 = REDLOCK_NEVER;
     slot->wait_deadline = REDLOCK_NEVER;
+    slot->linger_until = REDLOCK_NEVER;
     slot->renew_at = REDLOCK_NEVER;
     slot->round_limit = REDLOCK_NEVER;
     slot->extend_from = REDLOCK_NEVER;
@@ -173,14 +177,15 @@ void redlock_slot_review_all(redlock_core *core) {
 /* --- timer ----------------------------------------------------------------------------------- */
 
 /* When the vote itself needs a look: a claim times out, an undo is due, a planted key is over. */
-static redlock_ns vote_deadline(const redlock_slot *slot, const redlock_vote *vote) {
+static redlock_ns vote_deadline(const redlock_core *core, const redlock_slot *slot,
+                                const redlock_vote *vote) {
     redlock_ns deadline = REDLOCK_NEVER;
     bool asked = vote->outcome == REDLOCK_OUTCOME_OPEN || vote->claim == REDLOCK_COMMAND_RAISE;
     bool failed = vote->outcome == REDLOCK_OUTCOME_FAILED;
     if (vote->claim != 0 && asked && !failed && !REDLOCK_MUTANT(TIMEOUT_MISSING)) {
         deadline = redlock_ns_add(vote->claim_at, slot->seek.node_timeout);
     }
-    if (redlock_release_is_due(slot, vote)) {
+    if (redlock_release_is_due(core, slot, vote)) {
         deadline = redlock_ns_min(deadline, vote->plant_over);
         if (vote->want == 0 && !vote->release_open) {
             deadline = redlock_ns_min(deadline, vote->undo_at);
@@ -212,7 +217,7 @@ static redlock_ns state_deadline(const redlock_core *core, const redlock_slot *s
 void redlock_slot_set_timer(redlock_core *core, redlock_slot *slot) {
     redlock_ns deadline = state_deadline(core, slot);
     for (uint32_t i = 0; i < core->config.node_count; i++) {
-        deadline = redlock_ns_min(deadline, vote_deadline(slot, &slot->votes[i]));
+        deadline = redlock_ns_min(deadline, vote_deadline(core, slot, &slot->votes[i]));
     }
     redlock_heap_set(&core->timers, slot->index, deadline);
 }

@@ -12,7 +12,8 @@ static redlock_node *vote_node(redlock_core *core, const redlock_vote *vote) {
 }
 
 bool redlock_vote_is_free(const redlock_vote *vote) {
-    return vote->want == 0 && vote->claim == 0 && !vote->release_open && !vote->ours;
+    return vote->want == 0 && vote->claim == 0 && !vote->release_open && !vote->ours &&
+           !vote->queued;
 }
 
 /* --- sending --------------------------------------------------------------------------------- */
@@ -49,6 +50,33 @@ static void vote_take_token(redlock_vote *vote) {
     vote->attempt = slot->attempt;
 }
 
+/* An attempt of a wait that goes on gives back its grant, but not its place. */
+static bool release_stays(const redlock_core *core, const redlock_slot *slot) {
+    return slot->state == REDLOCK_SLOT_PAUSED && slot->seek.queued &&
+           !redlock_wait_is_spent(core, slot) && !REDLOCK_MUTANT(PLACE_LOST);
+}
+
+static void add_queue(const redlock_core *core, const redlock_vote *vote,
+                      redlock_command *command) {
+    const redlock_slot *slot = vote->slot;
+    bool stays = release_stays(core, slot);
+    if (vote->want == REDLOCK_COMMAND_GRANT) {
+        command->barge = slot->seek.barge;
+    } else {
+        bool is_alone = core->config.node_count == 1;
+        command->hand_off_ms = is_alone ? redlock_ns_to_ms_up(core->config.hand_off) : 0;
+        command->place = stays          ? REDLOCK_PLACE_STAY
+                         : vote->queued ? REDLOCK_PLACE_LEAVE
+                                        : REDLOCK_PLACE_NONE;
+        if (REDLOCK_MUTANT(QUEUE_NOT_LEFT) && !stays) {
+            command->place = REDLOCK_PLACE_NONE;
+        }
+    }
+    if (slot->seek.queued && (stays || vote->want == REDLOCK_COMMAND_GRANT)) {
+        command->entry = redlock_wait_entry(core, slot);
+    }
+}
+
 static redlock_command vote_command(const redlock_core *core, const redlock_vote *vote) {
     const redlock_slot *slot = vote->slot;
     const redlock_node *node = &core->nodes[vote->node];
@@ -69,8 +97,14 @@ static redlock_command vote_command(const redlock_core *core, const redlock_vote
         command.heal = slot->state == REDLOCK_SLOT_HELD && slot->seek.fenced;
         command.may_hold = slot->seek.own_token || vote->stray_not_after_ms != 0;
     }
+    if (slot->seek.fenced &&
+        (vote->want == REDLOCK_COMMAND_GRANT || vote->want == REDLOCK_COMMAND_RELEASE)) {
+        add_queue(core, vote, &command);
+    }
     if (slot->seek.fenced) {
-        command.fence = vote->want == REDLOCK_COMMAND_GRANT   ? slot->proposal
+        command.fence = vote->want == REDLOCK_COMMAND_GRANT ||
+                                vote->want == REDLOCK_COMMAND_BREAK
+                            ? slot->proposal
                         : vote->want == REDLOCK_COMMAND_RAISE ? slot->raise_to
                                                               : slot->fence;
     }
@@ -105,6 +139,8 @@ static void sent_claim(redlock_core *core, redlock_vote *vote) {
     redlock_ns lives =
         redlock_ns_add(redlock_ns_add(slot->seek.ttl, slot->seek.margin), slot->seek.node_timeout);
     vote->ours = true;
+    vote->queued = vote->queued || (slot->seek.queued && vote->want == REDLOCK_COMMAND_GRANT);
+    vote->woken = false;
     redlock_ns over = redlock_ns_add(
         core->now, redlock_quorum_outlast(lives, config->drift_ppm, config->drift_floor));
     vote->plant_over = redlock_ns_max(vote->plant_over, over);
@@ -126,6 +162,7 @@ void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret
     if (releases) {
         REDLOCK_ASSERT(!vote->release_open);
         vote->release_open = true;
+        vote->stays = ret_wish->as.send.command.place == REDLOCK_PLACE_STAY;
         vote->release_tag = core->tag_last;
         vote->release_at = core->now;
         vote->undo_at = 0;
@@ -165,7 +202,7 @@ void redlock_vote_undo(redlock_core *core, redlock_vote *vote) {
     if (REDLOCK_MUTANT(SILENT_NOT_RELEASED) && vote->outcome == REDLOCK_OUTCOME_FAILED) {
         vote->ours = false;
     }
-    if (vote->ours && !vote->release_open && vote->want == 0) {
+    if ((vote->ours || vote->queued) && !vote->release_open && vote->want == 0) {
         (void)redlock_node_ask(core, vote, REDLOCK_COMMAND_RELEASE); /* if not now, when it is up */
     }
 }
@@ -190,6 +227,16 @@ static void keep_value(redlock_vote *vote, redlock_bytes value) {
     vote->token_len = (uint16_t)len;
 }
 
+/* Of the node where most wait. */
+static void keep_waiters(redlock_slot *slot, const redlock_answer *answer) {
+    if (answer->place > slot->waiters) {
+        REDLOCK_ASSERT(answer->waiters.len <= REDLOCK_WAITERS_BYTES_MAX);
+        slot->waiters = answer->place;
+        slot->waiters_len = (uint16_t)answer->waiters.len;
+        memcpy(slot->waiters_at, answer->waiters.at, answer->waiters.len);
+    }
+}
+
 static void claim_yes(redlock_core *core, redlock_vote *vote, redlock_command_kind claim,
                       const redlock_answer *answer) {
     vote->mark = answer->mark;
@@ -207,6 +254,16 @@ static void claim_yes(redlock_core *core, redlock_vote *vote, redlock_command_ki
     }
 }
 
+/* Whether the value is one that redlock makes: 32 hex digits, a colon, a label. */
+static bool value_is_foreign(redlock_bytes value) {
+    bool is_ours = value.len > 32 && value.at[32] == ':';
+    for (size_t i = 0; is_ours && i < 32; i++) {
+        uint8_t c = value.at[i];
+        is_ours = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+    }
+    return value.len > 0 && !is_ours;
+}
+
 static void claim_no(redlock_vote *vote, redlock_command_kind claim, const redlock_answer *answer) {
     vote->outcome = REDLOCK_OUTCOME_NO;
     vote->status = answer->status;
@@ -214,6 +271,8 @@ static void claim_no(redlock_vote *vote, redlock_command_kind claim, const redlo
     vote->proved_at = 0;
     vote->proved_until = 0;
     vote->left = redlock_ns_from_ms(answer->left_ms);
+    vote->place = answer->place;
+    vote->foreign = value_is_foreign(answer->text);
     keep_holder(vote, answer->text);
 }
 
@@ -286,6 +345,7 @@ static void release_answered(redlock_core *core, redlock_vote *vote, const redlo
     case REDLOCK_ANSWER_YES:
     case REDLOCK_ANSWER_NO:
         vote->ours = !strays_are_over(vote, answer);
+        vote->queued = vote->ours || vote->stays;
         if (vote->ours) { /* this RELEASE came too early: again when no stray can land any more */
             uint64_t wait_ms = vote->stray_not_after_ms - answer->time_ms + 1;
             vote->undo_at = redlock_ns_add(core->now, redlock_ns_from_ms(wait_ms));
@@ -354,10 +414,16 @@ static bool answer_denies(redlock_command_kind claim, redlock_answer_kind answer
 /* Such a node needs no RELEASE. */
 static void claim_leaves(redlock_vote *vote, redlock_command_kind claim,
                          const redlock_answer *answer) {
-    if (answer_denies(claim, answer->kind) && strays_are_over(vote, answer)) {
+    if (!strays_are_over(vote, answer)) {
+        return;
+    }
+    if (claim == REDLOCK_COMMAND_GRANT && answer->kind == REDLOCK_ANSWER_YES) {
+        vote->queued = false; /* who holds is in no queue */
+    }
+    if (answer_denies(claim, answer->kind)) {
         vote->ours = false;
         vote->stray_not_after_ms = 0;
-        if (vote->want == REDLOCK_COMMAND_RELEASE) {
+        if (vote->want == REDLOCK_COMMAND_RELEASE && !vote->queued) {
             redlock_node_unask(vote);
         }
     }
@@ -381,10 +447,14 @@ void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag,
         slot->last_seen = slot->last_seen > answer->mark ? slot->last_seen : answer->mark;
         if (slot->state == REDLOCK_SLOT_LOOKING) {
             keep_value(vote, answer->text);
+            keep_waiters(slot, answer);
             vote->left = redlock_ns_from_ms(answer->left_ms);
         }
         if (claim_is_current(vote)) {
             claim_answered(core, vote, claim, answer);
+        } else if (slot->state == REDLOCK_SLOT_PAUSED && slot->seek.queued &&
+                   answer->kind == REDLOCK_ANSWER_YES) {
+            slot->retry_at = core->now; /* granted when nobody hoped for it: claimed at once */
         }
         claim_leaves(vote, claim, answer);
     }
@@ -405,6 +475,9 @@ void redlock_vote_cut(redlock_core *core, redlock_vote *vote) {
         vote->stray_not_after_ms = vote->claim_not_after_ms;
     }
     if (released) {
+        bool goes_on = vote->slot->state == REDLOCK_SLOT_PAUSED ||
+                       vote->slot->state == REDLOCK_SLOT_SEEKING;
+        vote->spent = goes_on && vote->slot->seek.queued;
         redlock_vote_undo(core, vote);
         return;
     }

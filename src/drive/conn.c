@@ -21,6 +21,7 @@
 #include "drive/buffer.h"
 #include "drive/owed.h"
 #include "drive/socket.h"
+#include "wire/message.h"
 #include "wire/step.h"
 
 #define CONN_IN_BYTES_MIN 16384u
@@ -71,6 +72,7 @@ struct redlock_conn {
     uint32_t node;
     redlock_url url;
     redlock_bytes label, prefix;
+    redlock_bytes channel; /* empty: a connection for commands */
     redlock_resolver *resolver;
 
     conn_state state;
@@ -194,8 +196,13 @@ static void conn_greet(redlock_conn *conn) {
         conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for the greeting");
         return;
     }
-    pending->len =
-        redlock_hello_start(&conn->greeting, &conn->url, conn->label, pending->at, pending->size);
+    if (conn->channel.len > 0) {
+        pending->len = redlock_hello_start_listening(&conn->greeting, &conn->url, conn->label,
+                                                     conn->channel, pending->at, pending->size);
+    } else {
+        pending->len = redlock_hello_start(&conn->greeting, &conn->url, conn->label, pending->at,
+                                           pending->size);
+    }
     REDLOCK_ASSERT(pending->len <= REDLOCK_HELLO_BYTES_MAX);
 }
 
@@ -277,6 +284,16 @@ redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock
     return conn;
 }
 
+redlock_conn *redlock_conn_create_listening(uint32_t node, const redlock_url *url,
+                                            redlock_bytes label, redlock_bytes channel,
+                                            redlock_resolver *resolver) {
+    redlock_conn *conn = redlock_conn_create(node, url, label, (redlock_bytes){NULL, 0}, resolver);
+    if (conn != NULL) {
+        conn->channel = channel;
+    }
+    return conn;
+}
+
 void redlock_conn_destroy(redlock_conn *conn) {
     if (conn == NULL) {
         return;
@@ -328,7 +345,7 @@ static bool command_append(redlock_buffer *pending, const redlock_command *comma
 void redlock_conn_send(redlock_conn *conn, uint64_t tag, const redlock_command *command) {
     redlock_owed owed = {.tag = tag, .kind = command->kind, .fenced = command->fenced};
     size_t len_before = conn->out.pending.len;
-    REDLOCK_ASSERT(conn->state == CONN_UP);
+    REDLOCK_ASSERT(conn->state == CONN_UP && conn->channel.len == 0);
     if (conn->fault.is_set || conn->out.is_dead) {
         return; /* the LINK_DOWN on its way answers this command too */
     }
@@ -491,7 +508,9 @@ void redlock_conn_receive(redlock_conn *conn, short revents) {
 
 static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_ns now,
                               const redlock_conn_sink *sink) {
-    redlock_fact fact = {.kind = REDLOCK_FACT_LINK_UP, .node = conn->node};
+    bool listens = conn->channel.len > 0;
+    redlock_fact fact = {.kind = listens ? REDLOCK_FACT_SUBSCRIBED : REDLOCK_FACT_LINK_UP,
+                         .node = conn->node};
     if (!redlock_hello_take(&conn->greeting, &conn->reader, data)) {
         return;
     }
@@ -503,8 +522,11 @@ static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_n
         return;
     }
     conn_move(conn, CONN_UP);
-    fact.as.up.run_id = (redlock_bytes){.at = conn->hello.run_id, .len = conn->hello.run_id_len};
-    fact.as.up.time_ms = conn->hello.time_ms;
+    if (!listens) {
+        fact.as.up.run_id =
+            (redlock_bytes){.at = conn->hello.run_id, .len = conn->hello.run_id_len};
+        fact.as.up.time_ms = conn->hello.time_ms;
+    }
     sink->take(sink->ctx, &fact, now);
 }
 
@@ -521,6 +543,22 @@ static void dispatch_answer(redlock_conn *conn, const uint8_t *data, redlock_ns 
     sink->take(sink->ctx, &fact, now);
 }
 
+static void dispatch_message(redlock_conn *conn, const uint8_t *data, redlock_ns now,
+                             const redlock_conn_sink *sink) {
+    redlock_fact fact = {.kind = REDLOCK_FACT_WAKE, .node = conn->node};
+    switch (redlock_message_decode(conn->reader.values, data, &fact.as.wake.tag)) {
+    case REDLOCK_MESSAGE_WAKE:
+        sink->take(sink->ctx, &fact, now);
+        return;
+    case REDLOCK_MESSAGE_OTHER:
+        return;
+    case REDLOCK_MESSAGE_STRANGE:
+        conn_fail(conn, REDLOCK_PROTOCOL, 0, "a message that is none");
+        return;
+    }
+    REDLOCK_ASSERT(false);
+}
+
 /* One whole reply.  False: what follows it is not to be read. */
 static bool dispatch_reply(redlock_conn *conn, const uint8_t *data, redlock_ns now,
                            const redlock_conn_sink *sink) {
@@ -528,6 +566,10 @@ static bool dispatch_reply(redlock_conn *conn, const uint8_t *data, redlock_ns n
     uint32_t owed_before = conn->owed.count;
     if (was_greeting) {
         dispatch_greeting(conn, data, now, sink);
+        return !conn->doomed && !conn->fault.is_set;
+    }
+    if (conn->channel.len > 0) {
+        dispatch_message(conn, data, now, sink);
         return !conn->doomed && !conn->fault.is_set;
     }
     dispatch_answer(conn, data, now, sink);
@@ -610,10 +652,13 @@ static void dispatch_input(redlock_conn *conn, redlock_ns now, const redlock_con
 /* The sink may connect again at once, so everything is settled before it is called. */
 static void dispatch_fault(redlock_conn *conn, redlock_ns now, const redlock_conn_sink *sink) {
     conn_fault fault = conn->fault;
-    redlock_fact fact = {.kind = REDLOCK_FACT_LINK_DOWN, .node = conn->node};
-    fact.as.down.status = fault.status;
-    fact.as.down.sys_errno = fault.sys_errno;
-    fact.as.down.words = redlock_bytes_of(fault.words);
+    redlock_fact fact = {.kind = REDLOCK_FACT_UNSUBSCRIBED, .node = conn->node};
+    if (conn->channel.len == 0) {
+        fact.kind = REDLOCK_FACT_LINK_DOWN;
+        fact.as.down.status = fault.status;
+        fact.as.down.sys_errno = fault.sys_errno;
+        fact.as.down.words = redlock_bytes_of(fault.words);
+    }
     conn_drop(conn);
     sink->take(sink->ctx, &fact, now);
 }

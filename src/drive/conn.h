@@ -35,6 +35,11 @@ typedef struct redlock_conn redlock_conn;
  * NULL: no memory.  `resolver` may be shared by connections and outlives them. */
 redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock_bytes label,
                                   redlock_bytes prefix, redlock_resolver *resolver);
+/* A connection that only listens to `channel` (borrowed): it sends no commands, and its facts are
+ * SUBSCRIBED, UNSUBSCRIBED and WAKE. */
+redlock_conn *redlock_conn_create_listening(uint32_t node, const redlock_url *url,
+                                            redlock_bytes label, redlock_bytes channel,
+                                            redlock_resolver *resolver);
 /* Closes without a word to the server and frees; NULL is fine.  Safe in a forked child, where it
  * only closes the child's copies. */
 void redlock_conn_destroy(redlock_conn *conn);

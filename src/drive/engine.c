@@ -26,6 +26,8 @@
  * with all that it has not read yet: a RELEASE behind a grant would never be executed. */
 #define LINGER_NS_MAX (UINT64_C(250) * REDLOCK_NS_PER_MS)
 
+#define CONNS_MAX (2u * REDLOCK_NODE_MAX)
+
 struct redlock_engine {
     pthread_mutex_t mutex;
     redlock_fork fork;
@@ -34,8 +36,9 @@ struct redlock_engine {
     void *table;
     redlock_resolver *resolver;
     redlock_wake wake;
-    redlock_conn *conns[REDLOCK_NODE_MAX];
-    uint32_t node_count;
+    redlock_conn *conns[CONNS_MAX]; /* for commands, one a node; behind them those that listen */
+    uint32_t node_count, conn_count;
+    uint8_t channel[REDLOCK_CHANNEL_BYTES];
     uint8_t label[REDLOCK_NAME_BYTES_MAX], prefix[REDLOCK_NAME_BYTES_MAX];
     bool leading, polling, delivering;
     bool links_changed;    /* a connect or hang-up since the leader made its poll set */
@@ -79,8 +82,15 @@ static bool engine_make_parts(redlock_engine *engine, const redlock_core_config 
         return false;
     }
     redlock_core_init(engine->core, config);
-    for (uint32_t i = 0; i < engine->node_count; i++) {
-        engine->conns[i] = redlock_conn_create(i, &urls[i], label, prefix, engine->resolver);
+    redlock_bytes channel = keep_bytes(engine->channel, sizeof engine->channel,
+                                       (redlock_bytes){config->channel, sizeof config->channel});
+    for (uint32_t i = 0; i < engine->conn_count; i++) {
+        uint32_t node = i % engine->node_count;
+        engine->conns[i] =
+            i < engine->node_count
+                ? redlock_conn_create(node, &urls[node], label, prefix, engine->resolver)
+                : redlock_conn_create_listening(node, &urls[node], label, channel,
+                                                engine->resolver);
         if (engine->conns[i] == NULL) {
             return false;
         }
@@ -109,6 +119,7 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
     engine->ends_at = REDLOCK_NEVER;
     engine->hooks = *hooks;
     engine->node_count = config->node_count;
+    engine->conn_count = 2 * config->node_count;
     label = keep_bytes(engine->label, sizeof engine->label, label);
     prefix = keep_bytes(engine->prefix, sizeof engine->prefix, prefix);
     if (!engine_make_parts(engine, config, urls, label, prefix)) {
@@ -124,7 +135,7 @@ void redlock_engine_destroy(redlock_engine *engine) {
         return;
     }
     redlock_engine_stop(engine);
-    for (uint32_t i = 0; i < engine->node_count; i++) {
+    for (uint32_t i = 0; i < engine->conn_count; i++) {
         redlock_conn_destroy(engine->conns[i]);
     }
     redlock_resolver_destroy(engine->resolver);
@@ -189,6 +200,14 @@ static void carry_out(redlock_engine *engine, const redlock_wish *wish) {
         redlock_conn_hang_up(engine->conns[wish->node]);
         engine->links_changed = true;
         return;
+    case REDLOCK_WISH_SUBSCRIBE:
+        redlock_conn_connect(engine->conns[engine->node_count + wish->node]);
+        engine->links_changed = true;
+        return;
+    case REDLOCK_WISH_UNSUBSCRIBE:
+        redlock_conn_hang_up(engine->conns[engine->node_count + wish->node]);
+        engine->links_changed = true;
+        return;
     case REDLOCK_WISH_TELL:
         engine->hooks.tell(engine->hooks.ctx, wish);
         return;
@@ -241,7 +260,7 @@ static void conn_sink(void *ctx, const redlock_fact *fact, redlock_ns now) {
  * while it writes.  True when a polling leader has to look again. */
 static bool flush_all(redlock_engine *engine) {
     bool look_again = false;
-    for (uint32_t i = 0; i < engine->node_count;) {
+    for (uint32_t i = 0; i < engine->conn_count;) {
         if (!redlock_conn_flush_begin(engine->conns[i])) {
             i++;
             continue;
@@ -258,7 +277,7 @@ static bool flush_all(redlock_engine *engine) {
 static void dispatch_all(redlock_engine *engine) {
     const redlock_conn_sink sink = {.take = conn_sink, .ctx = engine};
     redlock_ns now = redlock_clock_now();
-    for (uint32_t i = 0; i < engine->node_count; i++) {
+    for (uint32_t i = 0; i < engine->conn_count; i++) {
         redlock_conn_dispatch(engine->conns[i], now, &sink);
     }
     if (redlock_core_deadline(engine->core) <= now) {
@@ -268,7 +287,7 @@ static void dispatch_all(redlock_engine *engine) {
 }
 
 static bool any_news(const redlock_engine *engine) {
-    for (uint32_t i = 0; i < engine->node_count; i++) {
+    for (uint32_t i = 0; i < engine->conn_count; i++) {
         if (redlock_conn_has_news(engine->conns[i])) {
             return true;
         }
@@ -284,17 +303,17 @@ static int poll_timeout_ms(redlock_ns until, redlock_ns now) {
 
 /* One poll of everything, without the mutex; what came in is received but not yet dispatched. */
 static void poll_once(redlock_engine *engine) {
-    struct pollfd fds[REDLOCK_NODE_MAX + 1];
-    uint32_t node_of[REDLOCK_NODE_MAX + 1];
+    struct pollfd fds[CONNS_MAX + 1];
+    uint32_t conn_of[CONNS_MAX + 1];
     nfds_t count = 1;
     fds[0] = (struct pollfd){.fd = engine->wake.read_fd, .events = POLLIN};
     engine->links_changed = false;
-    for (uint32_t i = 0; i < engine->node_count; i++) {
+    for (uint32_t i = 0; i < engine->conn_count; i++) {
         short events = 0;
         int fd = redlock_conn_poll_want(engine->conns[i], &events);
         if (fd >= 0) {
             fds[count] = (struct pollfd){.fd = fd, .events = events};
-            node_of[count++] = i;
+            conn_of[count++] = i;
         }
     }
     redlock_ns now = redlock_clock_now();
@@ -307,7 +326,7 @@ static void poll_once(redlock_engine *engine) {
     int ready = poll(fds, count, poll_timeout_ms(engine->poll_until, now));
     for (nfds_t i = 1; ready > 0 && i < count; i++) {
         if (fds[i].revents != 0) {
-            redlock_conn_receive(engine->conns[node_of[i]], fds[i].revents);
+            redlock_conn_receive(engine->conns[conn_of[i]], fds[i].revents);
         }
     }
     redlock_engine_lock(engine);

@@ -1,19 +1,27 @@
--- acquire.lua -- GRANT: give the name to this token if nobody has it.
--- KEYS: lock, mark, boot.  ARGV: token, ttl_ms, not_after_ms, fence, run_id, guard_ms.
--- Asking again with the same token is a yes that never shortens the ttl: a lost reply is harmless.
+-- acquire.lua -- GRANT: give the name to this token if nobody has it and nobody waits in front of it.
+-- KEYS: lock; fenced: mark, queue, alive; guarded: boot, the fifth.
+-- ARGV: token, ttl_ms, not_after_ms, fence, run_id, guard_ms, barge, poll_ms, ticket, wake.
+-- Asking again with the same token is a yes that never shortens the ttl: a lost reply is harmless, and
+-- a waiter that was handed the name claims it so.  barge ("1"): others that wait are passed over.
+-- poll_ms, unless 0: who cannot have the name is put into the queue, or kept alive there.
 
 local token = token_arg(1)
 local ttl_ms = number_arg(2, 1, TTL_MAX_MS, 'ttl_ms')
 local not_after_ms = number_arg(3, 0, NUMBER_MAX, 'not_after_ms')
 local fence = number_arg(4, 0, NUMBER_MAX, 'fence')
-local run, guard_ms = guard_args(5)
+local run, guard_ms = guard_args(5, KEYS[5])
+local barges = ARGV[7] == '1'
+local poll_ms, ticket, wake = 0, 0, ''
+if fence > 0 and ARGV[8] ~= '0' then
+    poll_ms, ticket, wake = queue_args(8)
+end
 if bad then
     return refuse()
 end
 if is_late(not_after_ms) then
     return answer(LATE, 0, 0)
 end
-local refusal = guard_refusal(run, guard_ms)
+local refusal = guard_refusal(KEYS[5], run, guard_ms)
 if refusal then
     return refusal
 end
@@ -23,8 +31,18 @@ local mark = mark_read(fence > 0)
 if bad then
     return refuse()
 end
-if holder and holder ~= token then
-    return answer(NO, mark, left_ms(), shown(holder))
+local is_taken = holder and holder ~= token
+local has_queue = false
+if not holder and fence > 0 then
+    if barges then
+        has_queue = poll_ms > 0
+    else
+        is_taken, has_queue = queue_wake_before(token)
+    end
+end
+if is_taken then
+    local place = poll_ms > 0 and queue_enter(token, poll_ms, ticket, wake) or 0
+    return answer(NO, mark, holder and left_ms() or 0, shown(holder), place)
 end
 if fence > 0 then
     local is_marked = holder and mark > 0
@@ -34,8 +52,11 @@ if fence > 0 then
             return answer(CLOCK, mark, 0)
         end
         mark = math.max(mark + 1, fence)
+        mark_write(mark)
     end
-    mark_write(mark)
+end
+if has_queue then
+    queue_leave(token)
 end
 if holder then
     holder_lengthen(ttl_ms)

@@ -66,8 +66,8 @@ local function is_late(not_after_ms)
     return not_after_ms > 0 and now_ms > not_after_ms
 end
 
-local function answer(code, mark, left_ms, text)
-    return {code, mark, now_ms, left_ms, text}
+local function answer(code, mark, left_ms, text, place, more)
+    return {code, mark, now_ms, left_ms, text, place, more}
 end
 
 -- Somebody else's value may be of any length; more than a token's worth of it helps nobody.
@@ -140,14 +140,14 @@ local function guard_look(key, run, guard_ms)
 end
 
 -- nil when this run may vote, else the answer to give.
-local function guard_refusal(run, guard_ms)
+local function guard_refusal(key, run, guard_ms)
     if run == '' then
         return nil
     end
-    local word, silence_ms, is_begin = guard_look(KEYS[3], run, guard_ms)
+    local word, silence_ms, is_begin = guard_look(key, run, guard_ms)
     if is_begin then
         local was = word == 'restarted' and ' restarted' or ''
-        redis.call('SET', KEYS[3], run .. ' ' .. digits(now_ms) .. was)
+        redis.call('SET', key, run .. ' ' .. digits(now_ms) .. was)
     end
     if word ~= 'ready' then
         return answer(NOT_READY, 0, silence_ms)
@@ -156,10 +156,113 @@ local function guard_refusal(run, guard_ms)
 end
 
 -- Arguments of the steps that ask the guard.
-local function guard_args(index)
+local function guard_args(index, key)
     local run = run_arg(index)
-    if run ~= '' and not KEYS[3] then
+    if run ~= '' and not key then
         bad = bad or 'number of keys'
     end
     return run, number_arg(index + 1, 0, NUMBER_MAX, 'guard_ms')
+end
+
+-- The queue of a name: a sorted set of tokens by ticket, the lowest first.  `alive` says of each of
+-- them until when it counts, and how its process is woken: "1800000000000 channel tag".  Who holds is
+-- not in the queue.
+
+-- So many waiters are looked at in one step; what is left the polls find.
+local HEADS_MAX = 128
+-- A waiter whose process does not listen (it has crashed, or connects again) is passed over.  It
+-- keeps its place for so long.
+local AWAY_MS = 3000
+
+local function queue_leave(token)
+    redis.call('ZREM', KEYS[3], token)
+    redis.call('HDEL', KEYS[4], token)
+end
+
+-- Wakes the waiter's process.  PUBLISH says whether anybody heard it: the quickest way to learn of a
+-- crash.  True: it was heard; false: not now; nil: it has not asked for longer than it may.
+local function queue_wake(token)
+    local alive = redis.call('HGET', KEYS[4], token)
+    local until_ms, channel, tag = string.match(alive or '', '^(%d+) (%w+) (%d+)$')
+    until_ms = tonumber(until_ms)
+    if not until_ms or until_ms < now_ms then
+        return nil
+    end
+    local heard = redis.pcall('PUBLISH', 'redlock:wake:' .. channel, tag)
+    if type(heard) == 'number' and heard > 0 then
+        return true
+    end
+    if until_ms > now_ms + AWAY_MS then
+        local away = digits(now_ms + AWAY_MS) .. ' ' .. channel .. ' ' .. tag
+        redis.call('HSET', KEYS[4], token, away)
+    end
+    return false
+end
+
+-- Wakes the first waiter in front of `token` (in front of nobody: '') who can be reached.  Returns
+-- whether there is one, and whether anybody is in the queue at all.
+local function queue_wake_before(token)
+    local count = 2
+    while true do
+        local waiters = redis.call('ZRANGE', KEYS[3], 0, count - 1)
+        for _, waiter in ipairs(waiters) do
+            if waiter == token then
+                return false, true
+            end
+            local heard = queue_wake(waiter)
+            if heard then
+                return true, true
+            end
+            if heard == nil then
+                queue_leave(waiter)
+            end
+        end
+        if #waiters < count or count == HEADS_MAX then
+            return false, #waiters > 0
+        end
+        count = HEADS_MAX
+    end
+end
+
+-- The further back, the rarer a waiter asks, so that all together ask the less often for each one of
+-- them; but those at places that are powers of two ask as often as the first, and find within one
+-- interval that everybody in front of them has died.  core/seek.c counts in the same way.
+local function poll_interval_ms(poll_ms, rank)
+    if rank == 0 or math.frexp(rank) == 0.5 then
+        return poll_ms
+    end
+    return poll_ms * math.min(1 + rank, 64)
+end
+
+-- Puts `token` into the queue, or keeps it alive there, and returns its place; the first is 1.
+-- Without a ticket it goes to the end.
+local function queue_enter(token, poll_ms, ticket, wake)
+    local rank = redis.call('ZRANK', KEYS[3], token)
+    if not rank then
+        if ticket == 0 then
+            local last = redis.call('ZREVRANGE', KEYS[3], 0, 0, 'WITHSCORES')
+            ticket = (tonumber(last[2]) or 0) + 1
+        end
+        redis.call('ZADD', KEYS[3], digits(ticket), token)
+        rank = redis.call('ZRANK', KEYS[3], token)
+    end
+    -- Two polls may get lost.
+    local lease_ms = 3 * poll_interval_ms(poll_ms, rank)
+    redis.call('HSET', KEYS[4], token, digits(now_ms + lease_ms) .. ' ' .. wake)
+    if redis.call('PTTL', KEYS[3]) < lease_ms then
+        redis.call('PEXPIRE', KEYS[3], digits(lease_ms))
+        redis.call('PEXPIRE', KEYS[4], digits(lease_ms))
+    end
+    return rank + 1
+end
+
+-- Arguments of the steps that may wait: the interval of polls, the ticket, how to wake.
+local function queue_args(index)
+    local poll_ms = number_arg(index, 0, TTL_MAX_MS, 'poll_ms')
+    local ticket = number_arg(index + 1, 0, NUMBER_MAX, 'ticket')
+    local wake = ARGV[index + 2] or ''
+    if poll_ms > 0 and not (KEYS[4] and string.find(wake, '^%w+ %d+$')) then
+        bad = bad or 'queue'
+    end
+    return poll_ms, ticket, wake
 end

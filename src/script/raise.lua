@@ -4,14 +4,14 @@
 local token = token_arg(1)
 local not_after_ms = number_arg(2, 0, NUMBER_MAX, 'not_after_ms')
 local fence = number_arg(3, 1, NUMBER_MAX, 'fence')
-local run, guard_ms = guard_args(4)
+local run, guard_ms = guard_args(4, KEYS[3])
 if bad then
     return refuse()
 end
 if is_late(not_after_ms) then
     return answer(LATE, 0, 0)
 end
-local refusal = guard_refusal(run, guard_ms)
+local refusal = guard_refusal(KEYS[3], run, guard_ms)
 if refusal then
     return refusal
 end

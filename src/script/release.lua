@@ -1,16 +1,73 @@
--- release.lua -- RELEASE: take the name from this token, if it has it.
--- KEYS: lock.  ARGV: token, not_after_ms.
+-- release.lua -- RELEASE: take the name from this token, if it has it, and from the queue.
+-- KEYS: lock; fenced: mark, queue, alive.
+-- ARGV: token, not_after_ms, hand_off_ms, place, poll_ms, ticket, wake.
+-- The first waiter who can be reached is woken.  hand_off_ms, unless 0: it is given the name for so
+-- long, to be claimed by GRANT.  That is a grant like any other, so it raises the mark.
+-- place: "" (the token is not in the queue), "leave" (it may be, and goes), "stay" (it goes back to its
+-- ticket's place: an attempt has failed, the wait goes on).
 
 local token = token_arg(1)
 local not_after_ms = number_arg(2, 0, NUMBER_MAX, 'not_after_ms')
+local hand_off_ms = number_arg(3, 0, TTL_MAX_MS, 'hand_off_ms')
+local place = ARGV[4]
+local poll_ms, ticket, wake = 0, 0, ''
+if place == 'stay' then
+    poll_ms, ticket, wake = queue_args(5)
+end
 if bad then
     return refuse()
 end
 if is_late(not_after_ms) then
     return answer(LATE, 0, 0)
 end
+
+if place == 'leave' then
+    queue_leave(token)
+end
 if holder_read() ~= token then
     return answer(NO, 0, 0)
+end
+if not KEYS[4] then
+    redis.call('DEL', KEYS[1])
+    return answer(YES, 0, 0)
+end
+if place == 'stay' then
+    redis.call('DEL', KEYS[1])
+    queue_enter(token, poll_ms, ticket, wake)
+    queue_wake_before(token)
+    return answer(YES, 0, 0)
+end
+
+-- Who cannot be reached now goes back to its place.
+local away = {}
+local next
+while hand_off_ms > 0 and not next and #away < HEADS_MAX do
+    local first = redis.call('ZPOPMIN', KEYS[3])
+    if not first[1] then
+        break
+    end
+    local heard = queue_wake(first[1])
+    if heard then
+        next = first[1]
+    elseif heard == nil then
+        redis.call('HDEL', KEYS[4], first[1])
+    else
+        table.insert(away, first)
+    end
+end
+for _, waiter in ipairs(away) do
+    redis.call('ZADD', KEYS[3], waiter[2], waiter[1])
+end
+if hand_off_ms == 0 then
+    queue_wake_before('')
+end
+-- Without a mark there is nothing to raise: the waiter was woken, and asks like a newcomer.
+local mark = next and mark_read(true) or 0
+if next and mark > 0 and not bad then
+    redis.call('HDEL', KEYS[4], next)
+    mark_write(mark + 1)
+    holder_write(next, hand_off_ms)
+    return answer(YES, 0, 0)
 end
 redis.call('DEL', KEYS[1])
 return answer(YES, 0, 0)

@@ -7,7 +7,7 @@ local token = token_arg(1)
 local ttl_ms = number_arg(2, 1, TTL_MAX_MS, 'ttl_ms')
 local not_after_ms = number_arg(3, 0, NUMBER_MAX, 'not_after_ms')
 local fence = number_arg(4, 0, NUMBER_MAX, 'fence')
-local run, guard_ms = guard_args(5)
+local run, guard_ms = guard_args(5, KEYS[3])
 local heal = number_arg(7, 0, 1, 'heal')
 if bad then
     return refuse()
@@ -15,7 +15,7 @@ end
 if is_late(not_after_ms) then
     return answer(LATE, 0, 0)
 end
-local refusal = guard_refusal(run, guard_ms)
+local refusal = guard_refusal(KEYS[3], run, guard_ms)
 if refusal then
     return refusal
 end

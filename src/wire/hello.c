@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "script/script.h"
+#include "wire/message.h"
 #include "wire/step.h"
 
 typedef enum hello_question {
@@ -19,6 +20,7 @@ typedef enum hello_question {
     QUESTION_INFO_MEMORY,
     QUESTION_TIME,
     QUESTION_NAME,
+    QUESTION_SUBSCRIBE,
     QUESTION_LOAD /* + the command's kind - 1: its script; the last questions */
 } hello_question;
 
@@ -102,6 +104,21 @@ size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock
     for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
         ask_load(hello, &writer, (redlock_command_kind)kind);
     }
+    REDLOCK_ASSERT(writer.len <= size);
+    return writer.len;
+}
+
+size_t redlock_hello_start_listening(redlock_hello *hello, const redlock_url *url,
+                                     redlock_bytes label, redlock_bytes channel, uint8_t *out,
+                                     size_t size) {
+    redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
+
+    *hello = (redlock_hello){.status = REDLOCK_OK};
+    ask_auth(hello, &writer, url);
+    ask_name(hello, &writer, label);
+    REDLOCK_ASSERT(hello->asked < sizeof(hello->questions));
+    hello->questions[hello->asked++] = QUESTION_SUBSCRIBE;
+    redlock_message_subscribe(&writer, channel);
     REDLOCK_ASSERT(writer.len <= size);
     return writer.len;
 }
@@ -318,6 +335,11 @@ static void take_reply(redlock_hello *hello, uint8_t asked, const redlock_resp_v
         return;
     case QUESTION_TIME:
         take_time(hello, value, data);
+        return;
+    case QUESTION_SUBSCRIBE:
+        if (!redlock_message_confirms(value, data)) {
+            problem_note(hello, REDLOCK_PROTOCOL, "a reply to SUBSCRIBE that is none");
+        }
         return;
     case QUESTION_LOAD:
         break;

@@ -35,6 +35,11 @@ typedef struct redlock_hello {             /* what has been learned so far */
  * Returns the number of bytes.  `label` is the connection's name for CLIENT SETNAME. */
 size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock_bytes label,
                            uint8_t *out, size_t size);
+/* The greeting of a connection that only listens: log in and subscribe to `channel`.  It ends with
+ * the reply to that; there is nothing to learn of the server then. */
+size_t redlock_hello_start_listening(redlock_hello *hello, const redlock_url *url,
+                                     redlock_bytes label, redlock_bytes channel, uint8_t *out,
+                                     size_t size);
 /* Takes the next reply.  True when it was the last one: then `status` is final.  A server that
  * hangs up before that may have said why already: `status` and `words` tell. */
 bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader,

@@ -13,6 +13,8 @@
 #define TAGGED_PREFIX "redlock:=" /* a name with a hash tag of its own */
 #define PLAIN_PREFIX "redlock:{"
 #define MARK_SUFFIX ":fence"
+#define QUEUE_SUFFIX ":queue"
+#define ALIVE_SUFFIX ":alive"
 
 #define KEY_BYTES_MAX (REDLOCK_PREFIX_BYTES_MAX + REDLOCK_NAME_BYTES_MAX + 16u)
 
@@ -45,15 +47,17 @@ static bool name_has_tag(redlock_bytes name) {
     return close != NULL && close > inside;
 }
 
-static void key_add_mark(step_key *key, redlock_bytes name) {
+/* "redlock:{name}:fence", so that the companion lies in the name's hash slot. */
+static void key_add_companion(step_key *key, redlock_bytes name, const char *suffix) {
     bool is_tagged = name_has_tag(name);
 
     key_add(key, redlock_bytes_of(is_tagged ? TAGGED_PREFIX : PLAIN_PREFIX));
     key_add(key, name);
-    key_add(key, redlock_bytes_of(is_tagged ? MARK_SUFFIX : "}" MARK_SUFFIX));
+    key_add(key, redlock_bytes_of(is_tagged ? "" : "}"));
+    key_add(key, redlock_bytes_of(suffix));
 }
 
-typedef enum key_kind { KEY_LOCK, KEY_MARK, KEY_BOOT } key_kind;
+typedef enum key_kind { KEY_LOCK, KEY_MARK, KEY_QUEUE, KEY_ALIVE, KEY_BOOT } key_kind;
 
 static void key_write(redlock_resp_writer *writer, const redlock_command *command,
                       redlock_bytes prefix, key_kind kind) {
@@ -66,7 +70,13 @@ static void key_write(redlock_resp_writer *writer, const redlock_command *comman
         key_add(&key, command->name);
         break;
     case KEY_MARK:
-        key_add_mark(&key, command->name);
+        key_add_companion(&key, command->name, MARK_SUFFIX);
+        break;
+    case KEY_QUEUE:
+        key_add_companion(&key, command->name, QUEUE_SUFFIX);
+        break;
+    case KEY_ALIVE:
+        key_add_companion(&key, command->name, ALIVE_SUFFIX);
         break;
     case KEY_BOOT:
         key_add(&key, redlock_bytes_of(BOOT_KEY));
@@ -84,36 +94,43 @@ bool redlock_step_is_reserved(redlock_bytes name) {
 
 /* How a kind of command is laid out; the scripts in src/script begin with the same. */
 typedef struct step_shape {
-    uint32_t key_count, argument_count;
+    uint32_t key_count;
+    key_kind keys[5];
+    uint32_t argument_count;
 } step_shape;
 
-static uint32_t lock_key_count(const redlock_command *command, bool is_guarded) {
-    if (is_guarded && command->run_id.len > 0) {
-        return 3; /* the mark's key goes along unused when plain, so that boot is the third */
-    }
-    return command->fenced ? 2 : 1;
+static bool is_guarded(const redlock_command *command) {
+    return command->run_id.len > 0;
 }
 
+/* The guard's key has a fixed place, so the others go along unused when it is there and they are
+ * not needed. */
 static step_shape shape_of(const redlock_command *command) {
+    uint32_t companions = command->fenced ? 1 : 0;
+
     switch (command->kind) {
     case REDLOCK_COMMAND_GRANT:
-        return (step_shape){lock_key_count(command, true), 6};
+        return (step_shape){is_guarded(command) ? 5 : 1 + 3 * companions,
+                            {KEY_LOCK, KEY_MARK, KEY_QUEUE, KEY_ALIVE, KEY_BOOT},
+                            10};
     case REDLOCK_COMMAND_RAISE:
-        return (step_shape){lock_key_count(command, true), 5};
     case REDLOCK_COMMAND_RENEW:
-        return (step_shape){lock_key_count(command, true), 7};
+        return (step_shape){is_guarded(command) ? 3 : 1 + companions,
+                            {KEY_LOCK, KEY_MARK, KEY_BOOT},
+                            command->kind == REDLOCK_COMMAND_RAISE ? 5 : 7};
     case REDLOCK_COMMAND_RELEASE:
-        return (step_shape){1, 2};
+        return (step_shape){1 + 3 * companions, {KEY_LOCK, KEY_MARK, KEY_QUEUE, KEY_ALIVE}, 7};
     case REDLOCK_COMMAND_LOOK:
+        return (step_shape){1 + 2 * companions, {KEY_LOCK, KEY_MARK, KEY_QUEUE}, 0};
     case REDLOCK_COMMAND_BREAK:
-        return (step_shape){lock_key_count(command, false), 0};
+        return (step_shape){1 + 3 * companions, {KEY_LOCK, KEY_MARK, KEY_QUEUE, KEY_ALIVE}, 1};
     case REDLOCK_COMMAND_PROBE:
-        return (step_shape){1, 2};
+        return (step_shape){1, {KEY_BOOT}, 2};
     case REDLOCK_COMMAND_DECLARE:
-        return (step_shape){1, 1};
+        return (step_shape){1, {KEY_BOOT}, 1};
     }
     REDLOCK_ASSERT(false);
-    return (step_shape){0, 0};
+    return (step_shape){.key_count = 0};
 }
 
 static void guard_write(redlock_resp_writer *writer, const redlock_command *command) {
@@ -121,30 +138,73 @@ static void guard_write(redlock_resp_writer *writer, const redlock_command *comm
     redlock_resp_write_u64(writer, command->guard_ms);
 }
 
-static void arguments_write(redlock_resp_writer *writer, const redlock_command *command) {
+/* "poll_ms", "ticket", "channel tag"; empty words where nobody waits. */
+static void entry_write(redlock_resp_writer *writer, const redlock_queue_entry *entry) {
+    uint8_t wake[REDLOCK_CHANNEL_BYTES + 1 + REDLOCK_DIGITS_MAX], digits[REDLOCK_DIGITS_MAX];
+    size_t len = entry->channel.len;
+
+    REDLOCK_ASSERT(len <= REDLOCK_CHANNEL_BYTES);
+    redlock_resp_write_u64(writer, entry->poll_ms);
+    redlock_resp_write_u64(writer, entry->ticket);
+    if (entry->poll_ms == 0) {
+        redlock_resp_write_bulk(writer, redlock_bytes_of(""));
+        return;
+    }
+    memcpy(wake, entry->channel.at, len);
+    wake[len++] = ' ';
+    redlock_bytes tag = redlock_bytes_from_u64(entry->wake_tag, digits);
+    memcpy(wake + len, tag.at, tag.len);
+    len += tag.len;
+    redlock_resp_write_bulk(writer, (redlock_bytes){.at = wake, .len = len});
+}
+
+static const char *place_word(redlock_place place) {
+    switch (place) {
+    case REDLOCK_PLACE_NONE:
+        return "";
+    case REDLOCK_PLACE_LEAVE:
+        return "leave";
+    case REDLOCK_PLACE_STAY:
+        return "stay";
+    }
+    return "";
+}
+
+static void claim_write(redlock_resp_writer *writer, const redlock_command *command) {
     uint64_t fence = command->fenced ? command->fence : 0;
 
+    redlock_resp_write_bulk(writer, command->token);
+    if (command->kind != REDLOCK_COMMAND_RAISE) {
+        redlock_resp_write_u64(writer, command->ttl_ms);
+    }
+    redlock_resp_write_u64(writer, command->not_after_ms);
+    redlock_resp_write_u64(writer, fence);
+    guard_write(writer, command);
+}
+
+static void arguments_write(redlock_resp_writer *writer, const redlock_command *command) {
     switch (command->kind) {
     case REDLOCK_COMMAND_GRANT:
-    case REDLOCK_COMMAND_RENEW:
-        redlock_resp_write_bulk(writer, command->token);
-        redlock_resp_write_u64(writer, command->ttl_ms);
-        redlock_resp_write_u64(writer, command->not_after_ms);
-        redlock_resp_write_u64(writer, fence);
-        guard_write(writer, command);
-        if (command->kind == REDLOCK_COMMAND_RENEW) {
-            redlock_resp_write_u64(writer, command->heal ? 1 : 0);
-        }
+        claim_write(writer, command);
+        redlock_resp_write_u64(writer, command->barge ? 1 : 0);
+        entry_write(writer, &command->entry);
         return;
     case REDLOCK_COMMAND_RAISE:
-        redlock_resp_write_bulk(writer, command->token);
-        redlock_resp_write_u64(writer, command->not_after_ms);
-        redlock_resp_write_u64(writer, fence);
-        guard_write(writer, command);
+        claim_write(writer, command);
+        return;
+    case REDLOCK_COMMAND_RENEW:
+        claim_write(writer, command);
+        redlock_resp_write_u64(writer, command->heal ? 1 : 0);
         return;
     case REDLOCK_COMMAND_RELEASE:
         redlock_resp_write_bulk(writer, command->token);
         redlock_resp_write_u64(writer, command->not_after_ms);
+        redlock_resp_write_u64(writer, command->hand_off_ms);
+        redlock_resp_write_bulk(writer, redlock_bytes_of(place_word(command->place)));
+        entry_write(writer, &command->entry);
+        return;
+    case REDLOCK_COMMAND_BREAK:
+        redlock_resp_write_u64(writer, command->fenced ? command->fence : 0);
         return;
     case REDLOCK_COMMAND_PROBE:
         guard_write(writer, command);
@@ -153,7 +213,6 @@ static void arguments_write(redlock_resp_writer *writer, const redlock_command *
         redlock_resp_write_bulk(writer, command->run_id);
         return;
     case REDLOCK_COMMAND_LOOK:
-    case REDLOCK_COMMAND_BREAK:
         return;
     }
     REDLOCK_ASSERT(false);
@@ -168,17 +227,10 @@ static void script_write(redlock_resp_writer *writer, const redlock_command *com
 }
 
 static void keys_write(redlock_resp_writer *writer, const redlock_command *command,
-                       redlock_bytes prefix, uint32_t key_count) {
-    bool is_of_boot =
-        command->kind == REDLOCK_COMMAND_PROBE || command->kind == REDLOCK_COMMAND_DECLARE;
-
-    redlock_resp_write_u64(writer, key_count);
-    key_write(writer, command, prefix, is_of_boot ? KEY_BOOT : KEY_LOCK);
-    if (key_count >= 2) {
-        key_write(writer, command, prefix, KEY_MARK);
-    }
-    if (key_count >= 3) {
-        key_write(writer, command, prefix, KEY_BOOT);
+                       redlock_bytes prefix, const step_shape *shape) {
+    redlock_resp_write_u64(writer, shape->key_count);
+    for (uint32_t i = 0; i < shape->key_count; i++) {
+        key_write(writer, command, prefix, shape->keys[i]);
     }
 }
 
@@ -210,7 +262,7 @@ size_t redlock_step_encode(const redlock_command *command, redlock_bytes prefix,
 
         redlock_resp_write_header(&writer, 3 + shape.key_count + shape.argument_count);
         script_write(&writer, command);
-        keys_write(&writer, command, prefix, shape.key_count);
+        keys_write(&writer, command, prefix, &shape);
         arguments_write(&writer, command);
     }
     REDLOCK_ASSERT(writer.len <= REDLOCK_STEP_BYTES_MAX);
@@ -339,13 +391,15 @@ static redlock_status status_of(redlock_command_kind kind, redlock_answer_kind a
     return REDLOCK_PROTOCOL;
 }
 
-/* Whether the reply has a fifth element: the holder's value, or the guard's word. */
-static bool answer_has_text(redlock_command_kind kind, redlock_answer_kind answer) {
+/* Elements behind the four that all have: the text (the holder's value, or the guard's word), the
+ * place in the queue, the list of waiters. */
+static uint32_t extra_count(redlock_command_kind kind, redlock_answer_kind answer) {
     if (answer == REDLOCK_ANSWER_NO) {
-        return kind == REDLOCK_COMMAND_GRANT || kind == REDLOCK_COMMAND_RENEW;
+        return kind == REDLOCK_COMMAND_GRANT ? 2 : kind == REDLOCK_COMMAND_RENEW ? 1 : 0;
     }
-    return kind == REDLOCK_COMMAND_LOOK || kind == REDLOCK_COMMAND_BREAK ||
-           kind == REDLOCK_COMMAND_PROBE;
+    return kind == REDLOCK_COMMAND_LOOK                                       ? 3
+           : kind == REDLOCK_COMMAND_BREAK || kind == REDLOCK_COMMAND_PROBE ? 1
+                                                                              : 0;
 }
 
 static bool answer_is_sane(redlock_command_kind kind, bool fenced, const redlock_answer *answer) {
@@ -353,7 +407,8 @@ static bool answer_is_sane(redlock_command_kind kind, bool fenced, const redlock
     bool has_mark = kind != REDLOCK_COMMAND_RELEASE && kind != REDLOCK_COMMAND_PROBE &&
                     kind != REDLOCK_COMMAND_DECLARE;
 
-    if (answer->text.len > REDLOCK_TOKEN_BYTES_MAX) {
+    if (answer->text.len > REDLOCK_TOKEN_BYTES_MAX ||
+        answer->waiters.len > REDLOCK_WAITERS_BYTES_MAX) {
         return false;
     }
     if (answer->mark > 0 && !(fenced && has_mark)) {
@@ -370,6 +425,29 @@ static bool number_take(const redlock_resp_value *value, uint64_t *ret_number) {
         return false;
     }
     *ret_number = (uint64_t)value->integer;
+    return true;
+}
+
+static bool extras_take(const redlock_resp_value *element, uint32_t count, const uint8_t *data,
+                        redlock_answer *answer) {
+    uint64_t place = 0;
+
+    if (count >= 1) {
+        if (element[0].kind != REDLOCK_RESP_BULK) {
+            return false;
+        }
+        answer->text = redlock_resp_text(&element[0], data);
+    }
+    if (count >= 2 && (!number_take(&element[1], &place) || place > UINT32_MAX)) {
+        return false;
+    }
+    answer->place = (uint32_t)place;
+    if (count >= 3) {
+        if (element[2].kind != REDLOCK_RESP_BULK) {
+            return false;
+        }
+        answer->waiters = redlock_resp_text(&element[2], data);
+    }
     return true;
 }
 
@@ -390,13 +468,10 @@ static redlock_answer answer_to_step(redlock_command_kind kind, bool fenced,
     answer.kind = (redlock_answer_kind)code;
     answer.status = status_of(kind, answer.kind);
 
-    bool has_text = answer_has_text(kind, answer.kind);
+    uint32_t extras = extra_count(kind, answer.kind);
 
-    if (array->count != (has_text ? 5 : 4) || (has_text && element[4].kind != REDLOCK_RESP_BULK)) {
+    if (array->count != 4 + extras || !extras_take(element + 4, extras, data, &answer)) {
         return answer_strange();
-    }
-    if (has_text) {
-        answer.text = redlock_resp_text(&element[4], data);
     }
     return answer_is_sane(kind, fenced, &answer) ? answer : answer_strange();
 }

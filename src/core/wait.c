@@ -1,0 +1,186 @@
+/* wait.c -- waiting in the nodes' queues: tickets, wakes, and the polls that make up for lost wakes.
+ *
+ * The very GRANT that finds the name taken puts the token into the queue; it keeps that token, and
+ * with it its place, until the wait ends.  One node hands the name over: its wake says that the token
+ * holds already, for a short while, and the next GRANT claims it.  Several nodes only wake the first
+ * in their queues, which the ticket orders in the same way everywhere; the woken waiter makes an
+ * attempt like any other.  It asks a node again when that node wakes it in the middle of the attempt,
+ * and keeps what it has for a short while when it is not enough, because a release does not reach
+ * all nodes at one instant.
+ *
+ * How often who asks without having been woken: the first of the queue at the end of what the holder
+ * has left, or after `poll`; the one at place r after r times that, but those at places that are
+ * powers of two as often as the first.  So W waiters ask O(log W) times in an interval, and still
+ * somebody finds within two intervals that all in front of it have died: its GRANT wakes the first
+ * that lives. */
+#include "core/inside.h"
+
+#define LINGER_ROUND_TRIPS 3u
+#define LINGER_NS_MIN (UINT64_C(2) * REDLOCK_NS_PER_MS)
+
+static bool slot_waits(const redlock_slot *slot) {
+    return slot->seek.queued &&
+           (slot->state == REDLOCK_SLOT_SEEKING || slot->state == REDLOCK_SLOT_PAUSED);
+}
+
+/* The middle of the nodes' clocks, which no client's wrong clock moves; ours while they are not known.
+ * In microseconds, below 2^53. */
+static uint64_t ticket_now(const redlock_core *core, uint64_t wall_us) {
+    uint64_t clocks[REDLOCK_NODE_MAX];
+    uint32_t known = 0;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        clocks[known] = redlock_node_clock_ms(core, &core->nodes[i]);
+        known += clocks[known] > 0;
+    }
+    if (known < core->quorum) {
+        return wall_us;
+    }
+    uint64_t middle_ms = redlock_quorum_kth_largest(clocks, known, known / 2 + 1);
+    return middle_ms * 1000 + wall_us % 1000;
+}
+
+void redlock_wait_start(redlock_core *core, redlock_slot *slot, uint64_t wall_us) {
+    REDLOCK_ASSERT(slot->seek.fenced && slot->seek.tries_max == 0);
+    slot->wake_number = ++core->wake_last;
+    slot->ticket = core->config.node_count == 1 ? 0 : ticket_now(core, wall_us);
+}
+
+redlock_queue_entry redlock_wait_entry(const redlock_core *core, const redlock_slot *slot) {
+    return (redlock_queue_entry){
+        .poll_ms = redlock_ns_to_ms_up(slot->seek.poll),
+        .ticket = slot->ticket,
+        .channel = {core->config.channel, sizeof core->config.channel},
+        .wake_tag = (uint64_t)slot->index << 32 | slot->wake_number,
+    };
+}
+
+/* --- being woken ----------------------------------------------------------------------------- */
+
+static void wake_vote(redlock_core *core, redlock_slot *slot, uint32_t node) {
+    slot->votes[node].woken = true;
+    if (slot->state == REDLOCK_SLOT_PAUSED) {
+        slot->retry_at = core->now;
+    }
+    redlock_slot_touch(core, slot);
+}
+
+void redlock_wait_wake(redlock_core *core, uint64_t tag, uint32_t node) {
+    uint64_t index = tag >> 32;
+    redlock_slot *slot = index < core->slot_count ? core->slots[index] : NULL;
+    if (slot != NULL && slot->wake_number == (uint32_t)tag && slot_waits(slot) &&
+        !REDLOCK_MUTANT(WAKE_IGNORED)) {
+        wake_vote(core, slot, node);
+    }
+}
+
+void redlock_wait_wake_all(redlock_core *core, uint32_t node) {
+    for (uint32_t i = 0; i < core->slot_count; i++) {
+        if (core->slots[i] != NULL && core->slots[i]->listens && slot_waits(core->slots[i])) {
+            wake_vote(core, core->slots[i], node);
+        }
+    }
+}
+
+bool redlock_wait_is_spent(const redlock_core *core, const redlock_slot *slot) {
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        if (slot->votes[i].spent) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* --- asking without having been woken -------------------------------------------------------- */
+
+void redlock_wait_learn_place(redlock_core *core, redlock_slot *slot) {
+    uint32_t place = 0;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        const redlock_vote *vote = &slot->votes[i];
+        bool is_in = vote->outcome == REDLOCK_OUTCOME_NO && vote->place > 0;
+        place = is_in && (place == 0 || vote->place < place) ? vote->place : place;
+    }
+    if (place != 0 && place != slot->place) {
+        slot->place = place;
+        redlock_slot_tell(core, slot, REDLOCK_TELL_WAITING, REDLOCK_OK);
+    }
+}
+
+/* Whether so many nodes would not wake us that the others are not enough. */
+static bool is_deaf(const redlock_core *core) {
+    uint32_t listening = 0;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        listening += core->nodes[i].listening == REDLOCK_LISTENING_ON;
+    }
+    return listening < core->quorum;
+}
+
+static bool holder_is_foreign(const redlock_core *core, const redlock_slot *slot) {
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        if (slot->votes[i].outcome == REDLOCK_OUTCOME_NO && slot->votes[i].foreign) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool has_grants(const redlock_core *core, const redlock_slot *slot) {
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        if (slot->votes[i].outcome == REDLOCK_OUTCOME_YES) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As poll_interval_ms in prelude.lua, less up to a fifth so that waiters don't ask in step. */
+static redlock_ns poll_interval(redlock_core *core, const redlock_slot *slot) {
+    uint32_t rank = slot->place > 0 ? slot->place - 1 : 0;
+    bool is_sentinel = (rank & (rank - 1)) == 0; /* 0, 1, 2, 4, 8 ... */
+    uint64_t factor = rank + 1 < REDLOCK_POLL_FACTOR_MAX ? rank + 1 : REDLOCK_POLL_FACTOR_MAX;
+    redlock_ns interval = slot->seek.poll * (is_sentinel ? 1 : factor);
+    return interval - redlock_prng_upto(&core->prng, interval / 5);
+}
+
+redlock_ns redlock_wait_poll_delay(redlock_core *core, const redlock_slot *slot) {
+    if (REDLOCK_MUTANT(POLL_MISSING)) {
+        return REDLOCK_NEVER;
+    }
+    redlock_ns quick = redlock_ns_add(
+        slot->seek.retry_min, redlock_prng_upto(&core->prng, slot->seek.retry_jitter));
+    redlock_ns delay = poll_interval(core, slot);
+    redlock_ns leave = redlock_seek_holders_leave(core, slot);
+    if (slot->place <= 1 && leave > 0) {
+        delay = redlock_ns_min(delay, redlock_ns_add(leave, REDLOCK_RETRY_FLOOR_NS));
+    }
+    if (slot->place <= 1 && (holder_is_foreign(core, slot) || has_grants(core, slot))) {
+        delay = redlock_ns_min(delay, quick); /* nobody hands over; nobody but us is to be waited for */
+    }
+    if (is_deaf(core)) {
+        delay = redlock_ns_min(delay, redlock_ns_max(quick, REDLOCK_DEAF_POLL_NS));
+    }
+    return delay;
+}
+
+/* --- attempts at several nodes --------------------------------------------------------------- */
+
+/* A random part, so that two who keep parts of a quorum don't give them back together. */
+static redlock_ns linger_length(redlock_core *core, const redlock_slot *slot) {
+    redlock_ns slowest = LINGER_NS_MIN;
+    for (uint32_t i = 0; i < core->config.node_count; i++) {
+        if (slot->votes[i].outcome != REDLOCK_OUTCOME_FAILED) {
+            slowest = redlock_ns_max(slowest, slot->votes[i].latency);
+        }
+    }
+    redlock_ns length = redlock_ns_min(LINGER_ROUND_TRIPS * slowest, slot->seek.node_timeout);
+    return length / 2 + redlock_prng_upto(&core->prng, length);
+}
+
+bool redlock_wait_lingers(redlock_core *core, redlock_slot *slot, const redlock_tally *tally) {
+    if (!slot->seek.queued || core->config.node_count == 1 || tally->yes == 0) {
+        return false;
+    }
+    if (slot->linger_until == REDLOCK_NEVER) {
+        slot->linger_until = redlock_ns_add(core->now, linger_length(core, slot));
+    }
+    return core->now < slot->linger_until;
+}
