@@ -11,6 +11,7 @@
 #include "handoff.h"
 #include "link.h"
 #include "ours.h"
+#include "peer.h"
 
 #define HOLD_NS BENCH_NS_PER_MS
 #define LIMIT_MS 12000 /* a case ends by then, served or not */
@@ -188,16 +189,21 @@ static void handoff_run(void *ctx, bench_figures *figures) {
     servers_stop(servers, setup->servers);
 }
 
-/* One contender alone: its limit is time itself. */
+/* The limit is time itself. */
 static void handoff_case(const bench_options *options, const char *name, handoff_setup setup,
                          const char *main_key) {
-    const bench_contender contenders[] = {{.name = "redlock", .run = handoff_run, .ctx = &setup}};
+    bench_contender contenders[1 + PEERS_MAX] = {
+        {.name = "redlock", .run = handoff_run, .ctx = &setup}};
+    bench_peer peers[PEERS_MAX];
+    const bench_peer like = {.options = options, .verb = "handoff", .concurrency = setup.waiters};
+    bool is_plain = setup.processes == 1 && setup.repeat_ns == 0;
+    size_t count = is_plain ? bench_peers_add(contenders, 1, peers, &like, NULL) : 1;
     const bench_case one = {.bench = "handoff",
                             .name = name,
                             .main_key = main_key,
                             .is_smaller_better = setup.repeat_ns == 0,
                             .contenders = contenders,
-                            .contender_count = 1};
+                            .contender_count = count};
 
     if (setup.processes * setup.waiters <= options->waiters_max) {
         bench_case_run(options, &one);

@@ -48,6 +48,7 @@ void bench_samples_join(bench_samples *samples, const bench_samples *others) {
     for (size_t i = 0; i < others->count; i++) {
         bench_samples_add(samples, others->at[i]);
     }
+    samples->allocations += others->allocations;
 }
 
 static int int64_compare(const void *a, const void *b) {

@@ -13,6 +13,7 @@ void bench_sleep_until(int64_t instant_ns);
 typedef struct bench_samples {
     int64_t *at;
     size_t count, size;
+    int64_t allocations; /* during the work; 0 where nobody counts */
 } bench_samples;
 
 void bench_samples_reserve(bench_samples *samples, size_t size);

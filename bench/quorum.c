@@ -5,6 +5,7 @@
 
 #include "fan.h"
 #include "network.h"
+#include "peer.h"
 #include "work.h"
 
 #define PLAIN REDLOCK_ACQUIRE_PLAIN
@@ -204,6 +205,20 @@ static void quorum_run(void *ctx, bench_figures *figures) {
     }
 }
 
+static bench_peer stage_peer(quorum_stage *stage, const bench_options *options) {
+    bench_peer peer = {.options = options,
+                       .verb = "cycles",
+                       .concurrency = 1,
+                       .servers = stage->servers,
+                       .server_count = FAN_NODES,
+                       .url_count = FAN_NODES};
+
+    for (int i = 0; i < FAN_NODES; i++) {
+        peer.urls[i] = stage->urls[i];
+    }
+    return peer;
+}
+
 static void quorum_case(const bench_options *options, const char *name,
                         const bench_network_plan *plan, bool is_freezing) {
     quorum_stage stage;
@@ -222,18 +237,21 @@ static void quorum_case(const bench_options *options, const char *name,
     fan_fenced.client = fan_plain.client = NULL;
     fan_fenced.commands = stage.fenced_commands;
     fan_plain.commands = stage.plain_commands;
-    const bench_contender contenders[] = {
+    bench_contender contenders[4 + PEERS_MAX] = {
         {"redlock", quorum_run, &fenced, "fan-out"},
         {"redlock-plain", quorum_run, &plain, "fan-out-plain"},
         {"fan-out", quorum_run, &fan_fenced, "fan-out"},
         {"fan-out-plain", quorum_run, &fan_plain, "fan-out-plain"},
     };
+    bench_peer peers[PEERS_MAX];
+    const bench_peer like = stage_peer(&stage, options);
+    size_t count = is_freezing ? 4 : bench_peers_add(contenders, 4, peers, &like, "fan-out-plain");
     const bench_case one = {.bench = "quorum",
                             .name = name,
                             .main_key = plan == NULL ? "cycles_per_s" : "acquire_p50_us",
                             .is_smaller_better = plan != NULL,
                             .contenders = contenders,
-                            .contender_count = sizeof(contenders) / sizeof(contenders[0])};
+                            .contender_count = count};
     bench_case_run(options, &one);
     quorum_stop(&stage);
 }

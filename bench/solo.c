@@ -1,6 +1,7 @@
 /* solo.c -- one caller, one node; and many callers of one client, one node. */
 #include <stdio.h>
 
+#include "peer.h"
 #include "work.h"
 
 #define PLAIN REDLOCK_ACQUIRE_PLAIN
@@ -35,6 +36,16 @@ static bench_work stage_work(const solo_stage *stage, const bench_options *optio
                         .url = test_server_url(stage->server)};
 }
 
+static bench_peer stage_peer(const solo_stage *stage, const bench_options *options, int callers) {
+    return (bench_peer){.options = options,
+                        .verb = "cycles",
+                        .concurrency = callers,
+                        .servers = &stage->server,
+                        .server_count = 1,
+                        .urls = {test_server_url(stage->server)},
+                        .url_count = 1};
+}
+
 static bench_work work_ours(bench_work work, uint32_t flags) {
     work.loop = bench_loop_ours;
     work.acquire_flags = flags;
@@ -60,7 +71,7 @@ static void solo_case(const bench_options *options, const char *name, bool is_tc
     bench_work raw = work_bare(base, bench_loop_raw, &stage.plain);
     bench_work hiredis_fenced = work_bare(base, bench_loop_hiredis, &stage.fenced);
     bench_work raw_fenced = work_bare(base, bench_loop_raw, &stage.fenced);
-    const bench_contender contenders[] = {
+    bench_contender contenders[6 + PEERS_MAX] = {
         {"redlock-plain", bench_work_run, &plain, "hiredis-plain"},
         {"redlock", bench_work_run, &fenced, "hiredis-plain"},
         {"hiredis-plain", bench_work_run, &hiredis, "hiredis-plain"},
@@ -68,11 +79,14 @@ static void solo_case(const bench_options *options, const char *name, bool is_tc
         {"hiredis-fenced", bench_work_run, &hiredis_fenced, "hiredis-plain"},
         {"raw-fenced", bench_work_run, &raw_fenced, "hiredis-plain"},
     };
+    bench_peer peers[PEERS_MAX];
+    const bench_peer like = stage_peer(&stage, options, 1);
+    size_t count = bench_peers_add(contenders, 6, peers, &like, "hiredis-plain");
     const bench_case one = {.bench = "solo",
                             .name = name,
                             .main_key = "cycles_per_s",
                             .contenders = contenders,
-                            .contender_count = sizeof(contenders) / sizeof(contenders[0])};
+                            .contender_count = count};
     bench_case_run(options, &one);
     stage_stop(&stage);
 }
@@ -95,17 +109,20 @@ static void many_case(const bench_options *options, const char *name, bool is_tc
     bench_work pipelined = work_bare(base, bench_loop_pipelined, &stage.plain);
     pipelined.in_flight = threads;
     pipelined.threads = 0;
-    const bench_contender contenders[] = {
+    bench_contender contenders[4 + PEERS_MAX] = {
         {"redlock-plain", bench_work_run, &plain, "hiredis-each"},
         {"redlock", bench_work_run, &fenced, "hiredis-each"},
         {"hiredis-each", bench_work_run, &hiredis, "hiredis-each"},
         {"raw-pipelined", bench_work_run, &pipelined, "hiredis-each"},
     };
+    bench_peer peers[PEERS_MAX];
+    const bench_peer like = stage_peer(&stage, options, threads);
+    size_t count = bench_peers_add(contenders, 4, peers, &like, "hiredis-each");
     const bench_case one = {.bench = "many",
                             .name = name,
                             .main_key = "cycles_per_s",
                             .contenders = contenders,
-                            .contender_count = sizeof(contenders) / sizeof(contenders[0])};
+                            .contender_count = count};
     bench_case_run(options, &one);
     stage_stop(&stage);
 }

@@ -8,6 +8,8 @@
 
 #include <hiredis/hiredis.h>
 
+#include "allocations.h"
+
 #define SAMPLES_PER_S 250000
 #define STACK_BYTES (128 * 1024)
 #define WARM_CYCLES 200
@@ -43,11 +45,13 @@ void bench_loop_ours(const bench_work *work, int number, int64_t until_ns, bench
 
     options.flags = work->acquire_flags;
     (void)snprintf(name, sizeof(name), RECORD_NAME_FORMAT, number);
+    int64_t before = bench_allocations();
     for (int64_t begin = bench_now_ns(), end; begin < until_ns; begin = end) {
         ours_cycle(work->client, name, RECORD_NAME_BYTES, &options);
         end = bench_now_ns();
         bench_samples_add(samples, end - begin);
     }
+    samples->allocations += bench_allocations() - before;
 }
 
 static redisContext *hiredis_connect(const char *url) {
@@ -222,6 +226,7 @@ void bench_work_run(void *ctx, bench_figures *figures) {
 
     (void)work_do(work, work->seconds / 10, &samples);
     samples.count = 0;
+    samples.allocations = 0;
     bench_load load = bench_load_read(work->servers, work->server_count);
     bench_usage usage = bench_usage_now();
     int64_t took_ns = work_do(work, work->seconds, &samples);
@@ -231,6 +236,9 @@ void bench_work_run(void *ctx, bench_figures *figures) {
     bench_figures_add(figures, "cycles_per_s", cycles / ((double)took_ns / BENCH_NS_PER_S));
     bench_samples_figures(&samples, figures);
     bench_cost_figures(figures, cycles, usage, load);
+    if (work->client != NULL && work->loop == bench_loop_ours && cycles > 0) {
+        bench_figures_add(figures, "allocations", (double)samples.allocations / cycles);
+    }
     bench_samples_free(&samples);
 }
 
