@@ -8,6 +8,7 @@
 
 #include "base/command.h"
 #include "sim/picture.h"
+#include "sim/queue_check.h"
 #include "sim/trace.h"
 
 #define MS REDLOCK_NS_PER_MS
@@ -209,7 +210,10 @@ void redlock_sim_check_command(redlock_sim_world *world, uint32_t node,
             world, "C3", "%s lowers the mark on n%" PRIu32 " from %" PRIu64 " to %" PRIu64,
             redlock_sim_words_command(command->kind), node + 1, before->mark, after->mark);
     }
-    bool is_token = after->is_there && after->token == token;
+    /* A release may hand the name over, which is a grant. */
+    bool hands_over = command->kind == REDLOCK_COMMAND_RELEASE && before->is_there &&
+                      before->token == token && after->is_there;
+    bool is_token = after->is_there && (after->token == token || hands_over);
     if (after->mark > before->mark && !is_token) {
         redlock_sim_complain(world, "C3",
                              "%s lifts the mark on n%" PRIu32 " for a token that does not hold",
@@ -218,7 +222,7 @@ void redlock_sim_check_command(redlock_sim_world *world, uint32_t node,
     if (after->is_there && !after->has_expiry) {
         redlock_sim_complain(world, "C6", "a key on n%" PRIu32 " never ends", node + 1);
     }
-    if (after->is_there) {
+    if (after->is_there && !hands_over) {
         check_planted(world, node, before, after);
     }
 }
@@ -247,6 +251,7 @@ void redlock_sim_check_gone(redlock_sim_world *world, uint32_t index) {
                                  who(lock), n + 1);
         }
     }
+    redlock_sim_queue_check_gone(world, index);
     bool owes_answer =
         lock->asked != REDLOCK_FACT_LOOK && lock->acquired_at == 0 && !lock->is_failed;
     if (owes_answer || (lock->acquired_at != 0 && !lock->is_released)) {
@@ -295,6 +300,9 @@ static void check_first_deadline(redlock_sim_world *world, const redlock_sim_loc
     redlock_ns until = redlock_core_held_until(world->client[lock->client].core, lock->slot);
     redlock_ns cost = (lock->seek.ttl + 99) / 100 + 2 * MS;
     redlock_ns promised = lock->begun_local + lock->seek.ttl - cost;
+    if (lock->seek.queued && world->plan.nodes > 1 && until < promised) {
+        return; /* an attempt may have begun before the first question that was granted */
+    }
     if (lock->asked == REDLOCK_FACT_ACQUIRE && until != promised) {
         bool is_late = until > promised;
         redlock_sim_complain(world, "C4",
@@ -316,6 +324,8 @@ static bool is_event_legal(const redlock_sim_world *world, const redlock_sim_loc
     case REDLOCK_TELL_ACQUIRED:
     case REDLOCK_TELL_FAILED:
         return lock->acquired_at == 0 && lock->asked != REDLOCK_FACT_LOOK;
+    case REDLOCK_TELL_WAITING:
+        return lock->acquired_at == 0 && lock->asked == REDLOCK_FACT_ACQUIRE && lock->seek.queued;
     case REDLOCK_TELL_LOOKED:
         return lock->asked == REDLOCK_FACT_LOOK;
     case REDLOCK_TELL_RENEWED:
@@ -335,9 +345,25 @@ static bool is_event_legal(const redlock_sim_world *world, const redlock_sim_loc
     return false;
 }
 
+/* A wait in queues makes many attempts with one token: the one that succeeded began with the earliest
+ * of the questions that were granted. */
+static void find_begin(const redlock_sim_world *world, redlock_sim_lock *lock) {
+    redlock_ns earliest = REDLOCK_NEVER;
+    for (uint32_t i = 0; i < world->plan.nodes; i++) {
+        if (lock->yes_sent[i] != 0) {
+            earliest = redlock_ns_min(earliest, lock->yes_sent[i]);
+        }
+    }
+    if (lock->seek.queued && lock->asked == REDLOCK_FACT_ACQUIRE && earliest != REDLOCK_NEVER) {
+        lock->begun_at = earliest;
+        lock->begun_local = redlock_sim_local(&world->client[lock->client], earliest);
+    }
+}
+
 static void told_acquired(redlock_sim_world *world, uint32_t index) {
     redlock_sim_lock *lock = &world->lock[index];
     redlock_core *core = world->client[lock->client].core;
+    find_begin(world, lock);
     uint8_t text[REDLOCK_SIM_TOKEN_BYTES];
     redlock_bytes token = redlock_sim_token_text(lock->token, text);
     lock->acquired_at = world->now;
@@ -428,6 +454,8 @@ static void lock_note(redlock_sim_world *world, uint32_t index, redlock_tell tel
     case REDLOCK_TELL_EXTENDED:
         lock->extend_by = REDLOCK_NEVER;
         return;
+    case REDLOCK_TELL_WAITING:
+        return;
     case REDLOCK_TELL_RELEASED:
         told_released(world, lock, status);
         return;
@@ -477,7 +505,6 @@ void redlock_sim_check_sent(redlock_sim_world *world, uint32_t client, uint32_t 
                             uint32_t index, const redlock_command *command) {
     redlock_sim_lock *lock = &world->lock[index];
     uint32_t token = redlock_sim_token_number(world, command->token);
-    (void)node;
     if (command->kind == REDLOCK_COMMAND_GRANT) {
         sent_grant(world, lock, token);
     }
@@ -493,6 +520,11 @@ void redlock_sim_check_sent(redlock_sim_world *world, uint32_t client, uint32_t 
         }
         lock->renewed_local = now;
     }
+    if (command->kind == REDLOCK_COMMAND_RELEASE && lock->acquired_at == 0) {
+        lock->kept_until[node] = lock->valid_until[node] = 0;
+        lock->yes_sent[node] = 0;
+    }
+    redlock_sim_queue_check_sent(world, node, index, command);
     bool plants = command->kind == REDLOCK_COMMAND_GRANT || command->kind == REDLOCK_COMMAND_RENEW;
     if (plants && lock->ended_at != 0) {
         redlock_sim_complain(world, "C5", "%c asks for a lock that was given up already",
@@ -545,9 +577,14 @@ void redlock_sim_check_heard(redlock_sim_world *world, uint32_t node,
         lock->kept_until[node] = redlock_ns_max(lock->kept_until[node], pending->kept_until);
         lock->valid_until[node] = redlock_ns_max(lock->valid_until[node], pending->valid_until);
     }
+    if (plants && is_yes && pending->kind == REDLOCK_COMMAND_GRANT) {
+        lock->yes_sent[node] = pending->sent_at;
+    }
     if (plants && answer->kind == REDLOCK_ANSWER_NO && pending->token == lock->token) {
         lock->kept_until[node] = lock->valid_until[node] = 0;
+        lock->yes_sent[node] = 0;
     }
+    redlock_sim_queue_check_heard(world, node, pending, answer);
     if (plants && answer->kind == REDLOCK_ANSWER_NO && pending->kept_until != 0) {
         redlock_sim_complain(world, "C3", "n%" PRIu32 " says no to a token of %c that it keeps",
                              node + 1, who(lock));

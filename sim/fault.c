@@ -3,6 +3,7 @@
 #include <inttypes.h>
 
 #include "sim/link.h"
+#include "sim/listen.h"
 #include "sim/picture.h"
 #include "sim/trace.h"
 #include "sim/user.h"
@@ -71,6 +72,23 @@ static void no_new_ones(redlock_sim_world *world, const mishap *what, redlock_ns
     if (one_in(world, 2)) {
         redlock_sim_link_break(world, what->client, what->node, 0);
     }
+}
+
+static bool strike_ear(redlock_sim_world *world, const mishap *what) {
+    redlock_sim_ear *ear = &world->client[what->client].ear[what->node];
+    if (what->trouble == REDLOCK_SIM_TROUBLE_EAR_LOSES) {
+        ear->loses += 1 + (uint32_t)upto(world, 3);
+    } else if (what->trouble == REDLOCK_SIM_TROUBLE_EAR_RESET) {
+        redlock_sim_listen_break(world, what->client, what->node);
+    } else if (what->trouble == REDLOCK_SIM_TROUBLE_EAR_DEAF) {
+        ear->is_deaf = ear->connection != 0;
+    } else if (what->trouble == REDLOCK_SIM_TROUBLE_EAR_REFUSED) {
+        ear->refused_until = world->now + what->length;
+        redlock_sim_listen_break(world, what->client, what->node);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static bool strike_link(redlock_sim_world *world, const mishap *what) {
@@ -270,6 +288,7 @@ static void suspend(redlock_sim_world *world, const mishap *what) {
     for (uint32_t i = 0; i < world->plan.nodes; i++) {
         redlock_sim_link *link = &world->client[what->client].link[i];
         link->is_stuck_there = link->is_stuck_back = true; /* the peers have given up meanwhile */
+        world->client[what->client].ear[i].is_deaf = true;
     }
 }
 
@@ -345,7 +364,7 @@ static void strike(redlock_sim_world *world, const mishap *what) {
                               is_client ? REDLOCK_SIM_NONE : what->node, what->length);
     if (is_client) {
         strike_client(world, what);
-    } else if (!strike_link(world, what)) {
+    } else if (!strike_ear(world, what) && !strike_link(world, what)) {
         (void)strike_node(world, what);
     }
 }
@@ -435,6 +454,8 @@ void redlock_sim_fault_end(redlock_sim_world *world) {
     for (uint32_t i = 0; i < world->plan.clients; i++) {
         for (uint32_t n = 0; n < world->plan.nodes; n++) {
             end_link(&world->plan, &world->client[i].link[n]);
+            world->client[i].ear[n].loses = 0;
+            world->client[i].ear[n].refused_until = 0;
         }
         world->client[i].freezes_behind = 0;
         if (world->client[i].skew_us > world->plan.skew_max_us) {

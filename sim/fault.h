@@ -18,6 +18,10 @@
     X(TORN, "connection breaks inside a request")                                                  \
     X(PARTITION, "client cut off from some nodes")                                                 \
     X(ISOLATE, "node cut off from all clients")                                                    \
+    X(EAR_LOSES, "wakes get lost")                                                                 \
+    X(EAR_RESET, "subscription reset")                                                             \
+    X(EAR_DEAF, "subscription half-open")                                                          \
+    X(EAR_REFUSED, "subscribing refused")                                                          \
     X(REFUSED, "connect refused")                                                                  \
     X(CONNECT_HANGS, "connect hangs")                                                              \
     X(DNS, "name not found")                                                                       \

@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "sim/check.h"
+#include "sim/listen.h"
+#include "sim/queue_check.h"
 #include "sim/trace.h"
 #include "sim/user.h"
 #include "wire/hello.h"
@@ -28,6 +30,10 @@ static bool is_current(const redlock_sim_link *link, const redlock_sim_event *ev
 
 static bool is_cut(const redlock_sim_world *world, const redlock_sim_link *link, uint32_t node) {
     return link->cut_until > world->now || world->node[node].is_isolated;
+}
+
+bool redlock_sim_link_is_cut(const redlock_sim_world *world, uint32_t client, uint32_t node) {
+    return is_cut(world, &world->client[client].link[node], node);
 }
 
 /* --- on the way ------------------------------------------------------------------------------ */
@@ -189,7 +195,7 @@ static void pending_push(redlock_sim_world *world, redlock_sim_link *link, uint3
     const redlock_seek *seek = &world->lock[lock].seek;
     redlock_ns ttl_cost =
         (seek->ttl + 99) / 100 + 2 * REDLOCK_NS_PER_MS; /* docs/guarantees.md, "Validity" */
-    redlock_ns from = command->kind == REDLOCK_COMMAND_GRANT
+    redlock_ns from = command->kind == REDLOCK_COMMAND_GRANT && !seek->queued
                           ? world->lock[lock].begun_local
                           : redlock_sim_local(&world->client[client], world->now);
     link->pending[link->pending_count++] = (redlock_sim_pending){
@@ -199,6 +205,7 @@ static void pending_push(redlock_sim_world *world, redlock_sim_link *link, uint3
         .lock = lock,
         .valid_until = seek->ttl > ttl_cost ? from + seek->ttl - ttl_cost : from,
         .token = redlock_sim_token_number(world, command->token),
+        .sent_at = world->now,
     };
     if (link->pending_count > world->plan.inflight_max) {
         redlock_sim_complain(world, "C8",
@@ -359,6 +366,8 @@ static void answer_goes(redlock_sim_world *world, redlock_sim_event event,
     back.kind = REDLOCK_SIM_EVENT_TO_CLIENT;
     back.parcel = redlock_sim_parcel_create(NULL, answer->text);
     back.parcel->answer = *answer;
+    back.parcel->answer.waiters = redlock_bytes_of(""); /* nobody here asks for them */
+    back.parcel->answer.place = answer->waiters.len > 0 ? 0 : answer->place;
     put_back(world, back);
 }
 
@@ -385,6 +394,7 @@ static void carry_out(redlock_sim_world *world, redlock_sim_event *event) {
         return;
     }
     redlock_sim_sight before = redlock_sim_check_look(world, event->node, command->name);
+    redlock_sim_queue_check_before(world, event->node, command);
     redlock_sim_said said = {.is_closed = false};
     redlock_answer answer = {.kind = REDLOCK_ANSWER_ERROR};
     world->counts.commands++;
@@ -395,6 +405,8 @@ static void carry_out(redlock_sim_world *world, redlock_sim_event *event) {
         answer = redlock_sim_server_command(server, command, redlock_bytes_of(""));
     }
     redlock_sim_sight after = redlock_sim_check_look(world, event->node, command->name);
+    redlock_sim_listen_publish(world, event->node);
+    redlock_sim_queue_check_command(world, event->node, command, &before, &after);
     redlock_sim_check_command(world, event->node, command, &before, &after);
     redlock_sim_link *link = link_of(world, event);
     redlock_sim_pending *pending =
@@ -500,6 +512,7 @@ static void answered(redlock_sim_world *world, redlock_sim_event *event, uint64_
     fact.as.reply.tag = tag;
     fact.as.reply.answer = *answer;
     redlock_sim_step(world, event->client, &fact);
+    redlock_sim_queue_check_asks(world, event->client);
 }
 
 static void fail(redlock_sim_world *world, redlock_sim_event *event, redlock_status status) {
@@ -636,6 +649,11 @@ void redlock_sim_link_event(redlock_sim_world *world, redlock_sim_event *event) 
     case REDLOCK_SIM_EVENT_DOWN:
         goes_down(world, event);
         return;
+    case REDLOCK_SIM_EVENT_EAR_CALL:
+    case REDLOCK_SIM_EVENT_EAR_HANG_UP:
+    case REDLOCK_SIM_EVENT_EAR_ON:
+    case REDLOCK_SIM_EVENT_EAR_WAKE:
+    case REDLOCK_SIM_EVENT_EAR_DOWN:
     case REDLOCK_SIM_EVENT_TOKEN:
     case REDLOCK_SIM_EVENT_WAKE:
     case REDLOCK_SIM_EVENT_USER:

@@ -15,6 +15,8 @@ void redlock_sim_link_break(redlock_sim_world *world, uint32_t client, uint32_t 
                             redlock_ns strays_until);
 /* The client's end is gone without a word to anybody: a crash, or a suspend. */
 void redlock_sim_link_drop(redlock_sim_world *world, uint32_t client, uint32_t node);
+/* Nothing passes between the two now. */
+bool redlock_sim_link_is_cut(const redlock_sim_world *world, uint32_t client, uint32_t node);
 bool redlock_sim_link_is_used(const redlock_sim_link *link);
 /* CALL to DOWN. */
 void redlock_sim_link_event(redlock_sim_world *world, redlock_sim_event *event);

@@ -72,6 +72,8 @@ static void draw_times(redlock_sim_plan *plan, redlock_prng *prng) {
     plan->fault_every = around(prng, plan->ttl, 3);
     plan->hold = around(prng, plan->ttl, 3);
     plan->think = around(prng, plan->ttl / 4, 3);
+    plan->poll = around(prng, plan->ttl / 4, 1);
+    plan->hand_off = plan->node_timeout * (1 + upto(prng, 3));
 }
 
 static const redlock_sim_trouble common[] = {
@@ -80,6 +82,8 @@ static const redlock_sim_trouble common[] = {
     REDLOCK_SIM_TROUBLE_REORDER,       REDLOCK_SIM_TROUBLE_HALF_OPEN,
     REDLOCK_SIM_TROUBLE_RESET,         REDLOCK_SIM_TROUBLE_TORN,
     REDLOCK_SIM_TROUBLE_PARTITION,     REDLOCK_SIM_TROUBLE_ISOLATE,
+    REDLOCK_SIM_TROUBLE_EAR_LOSES,     REDLOCK_SIM_TROUBLE_EAR_RESET,
+    REDLOCK_SIM_TROUBLE_EAR_DEAF,      REDLOCK_SIM_TROUBLE_EAR_REFUSED,
     REDLOCK_SIM_TROUBLE_REFUSED,       REDLOCK_SIM_TROUBLE_CONNECT_HANGS,
     REDLOCK_SIM_TROUBLE_DNS,           REDLOCK_SIM_TROUBLE_CRASH_KEEP,
     REDLOCK_SIM_TROUBLE_NODE_PAUSE,    REDLOCK_SIM_TROUBLE_CLIENT_PAUSE,
@@ -106,6 +110,10 @@ static void draw_losses(redlock_sim_plan *plan) {
 /* Every run has some faults and not others: what many of them hide together, a few may show. */
 static void draw_faults(redlock_sim_plan *plan, redlock_prng *prng) {
     uint64_t density = 1 + upto(prng, 5);
+    plan->is_quiet = one_in(prng, 12);
+    if (plan->is_quiet) {
+        return;
+    }
     for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
         plan->has[common[i]] = one_in(prng, density);
     }
@@ -161,10 +169,11 @@ void redlock_sim_plan_to_text(const redlock_sim_plan *plan, char *text, size_t s
     }
     (void)snprintf(
         text, size,
-        "seed %" PRIu64 ", world %s: %" PRIu32 " nodes, %" PRIu32 " clients of %" PRIu32
+        "seed %" PRIu64 ", world %s%s: %" PRIu32 " nodes, %" PRIu32 " clients of %" PRIu32
         " users, %" PRIu32 " names, ttl %" PRIu64 " ms, guard %" PRIu64 " ms%s, %s, %" PRIu32
         " kinds of faults every %" PRIu64 " ms%s, storm of %" PRIu64 " s",
-        plan->seed, redlock_sim_kind_words(plan->kind), plan->nodes, plan->clients, plan->users,
+        plan->seed, redlock_sim_kind_words(plan->kind),
+        plan->is_quiet ? " (nothing goes wrong)" : "", plan->nodes, plan->clients, plan->users,
         plan->names, plan->ttl / MS, plan->guard / MS, plan->is_declared ? "" : " (new nodes)",
         plan->is_wired ? "real wire" : "typed commands", faults, plan->fault_every / MS,
         plan->loses_data ? ", nodes may forget" : "", plan->storm / REDLOCK_NS_PER_S);

@@ -98,7 +98,8 @@ static redlock_bytes keep(redlock_sim_parcel *parcel, size_t *at, redlock_bytes 
 redlock_sim_parcel *redlock_sim_parcel_create(const redlock_command *command, redlock_bytes bytes) {
     size_t size = bytes.len, at = 0;
     if (command != NULL) {
-        size += command->name.len + command->token.len + command->run_id.len;
+        size += command->name.len + command->token.len + command->run_id.len +
+                command->entry.channel.len;
     }
     redlock_sim_parcel *parcel = redlock_sim_zeroed(1, sizeof *parcel + size);
     if (command != NULL) {
@@ -106,6 +107,7 @@ redlock_sim_parcel *redlock_sim_parcel_create(const redlock_command *command, re
         parcel->command.name = keep(parcel, &at, command->name);
         parcel->command.token = keep(parcel, &at, command->token);
         parcel->command.run_id = keep(parcel, &at, command->run_id);
+        parcel->command.entry.channel = keep(parcel, &at, command->entry.channel);
     }
     parcel->at = at;
     parcel->len = bytes.len;

@@ -18,6 +18,11 @@ typedef enum redlock_sim_event_kind {
     REDLOCK_SIM_EVENT_ACCEPTED,  /* arrives at a client: the connection is there */
     REDLOCK_SIM_EVENT_TO_CLIENT, /* an answer, or bytes */
     REDLOCK_SIM_EVENT_DOWN,      /* arrives at a client: the connection is gone */
+    REDLOCK_SIM_EVENT_EAR_CALL,    /* a subscription arrives at a node */
+    REDLOCK_SIM_EVENT_EAR_HANG_UP, /* the client's end of one is closed */
+    REDLOCK_SIM_EVENT_EAR_ON,      /* arrives at a client: it will be woken from now on */
+    REDLOCK_SIM_EVENT_EAR_WAKE,    /* a message */
+    REDLOCK_SIM_EVENT_EAR_DOWN,    /* the subscription is gone */
     REDLOCK_SIM_EVENT_TOKEN,     /* a client gets the token it wished for */
     REDLOCK_SIM_EVENT_WAKE,      /* a client's core wanted to be woken */
     REDLOCK_SIM_EVENT_USER,      /* the next thing that a user does */

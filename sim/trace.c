@@ -35,6 +35,8 @@ const char *redlock_sim_words_tell(redlock_tell tell) {
         return "RELEASED";
     case REDLOCK_TELL_LOOKED:
         return "LOOKED";
+    case REDLOCK_TELL_WAITING:
+        return "WAITING";
     case REDLOCK_TELL_NODE_UP:
         return "NODE_UP";
     case REDLOCK_TELL_NODE_DOWN:

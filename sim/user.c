@@ -57,6 +57,9 @@ static redlock_seek seek_draw(redlock_sim_world *world) {
         .fenced = !one_in(world, 8),
         .own_token = one_in(world, 8),
     };
+    seek.queued = seek.fenced && seek.wait > 0 && seek.tries_max == 0 && !one_in(world, 4);
+    seek.barge = seek.fenced && one_in(world, 12);
+    seek.poll = plan->poll;
     return seek;
 }
 
@@ -103,6 +106,10 @@ static void acquire(redlock_sim_world *world, uint32_t client, uint32_t user) {
         lock->seek.wait == REDLOCK_NEVER ? " (for ever)"
         : lock->seek.fenced              ? ""
                                          : " (plain)");
+    if (lock->seek.queued || lock->seek.barge) {
+        redlock_sim_trace_client(world, client, "  %s%s", lock->seek.queued ? "in the queue" : "",
+                                 lock->seek.barge ? " barging" : "");
+    }
     redlock_ns wait = lock->seek.wait == REDLOCK_NEVER ? 5 * world->plan.ttl : lock->seek.wait;
     redlock_sim_step(world, client, &fact);
     if (wait > 0 && one_in(world, 6)) {
@@ -332,6 +339,7 @@ void redlock_sim_user_told(redlock_sim_world *world, uint32_t index, redlock_tel
     case REDLOCK_TELL_RENEWED:
     case REDLOCK_TELL_RENEW_LATE:
     case REDLOCK_TELL_EXTENDED:
+    case REDLOCK_TELL_WAITING:
     case REDLOCK_TELL_NODE_UP:
     case REDLOCK_TELL_NODE_DOWN:
         return;

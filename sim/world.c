@@ -8,9 +8,12 @@
 
 #include "sim/check.h"
 #include "sim/link.h"
+#include "sim/listen.h"
 #include "sim/mutant.h"
+#include "sim/queue_check.h"
 #include "sim/trace.h"
 #include "sim/user.h"
+#include "wire/message.h"
 
 #define MS REDLOCK_NS_PER_MS
 #define PPM INT64_C(1000000)
@@ -147,7 +150,25 @@ static redlock_core_config core_config(redlock_sim_world *world) {
         .release_timeout = plan->node_timeout * 10,
         .guard = plan->guard,
         .inflight_max = plan->inflight_max,
+        .hand_off = plan->hand_off,
     };
+}
+
+/* One for each process, as random ones would be. */
+static void channel_draw(redlock_sim_world *world, redlock_sim_client *client) {
+    static const char digits[] = "0123456789abcdef";
+    uint64_t number = ++world->processes;
+    for (uint32_t i = 0; i < REDLOCK_CHANNEL_BYTES; i++) {
+        client->channel[i] = (uint8_t)digits[i < 16 ? number >> (60 - 4 * i) & 15 : i & 15];
+    }
+}
+
+redlock_bytes redlock_sim_channel_text(const redlock_sim_world *world, uint32_t client,
+                                       uint8_t *text) {
+    size_t len = sizeof REDLOCK_MESSAGE_PREFIX - 1;
+    memcpy(text, REDLOCK_MESSAGE_PREFIX, len);
+    memcpy(text + len, world->client[client].channel, REDLOCK_CHANNEL_BYTES);
+    return (redlock_bytes){.at = text, .len = len + REDLOCK_CHANNEL_BYTES};
 }
 
 static void client_grow(redlock_sim_client *client, uint32_t slots) {
@@ -169,6 +190,8 @@ uint32_t redlock_sim_client_vacant(redlock_sim_world *world, uint32_t client) {
 void redlock_sim_client_start(redlock_sim_world *world, uint32_t client) {
     redlock_sim_client *at = &world->client[client];
     redlock_core_config config = core_config(world);
+    channel_draw(world, at);
+    memcpy(config.channel, at->channel, sizeof config.channel);
     at->memory = redlock_sim_zeroed(1, redlock_core_size());
     at->core = redlock_core_init(at->memory, &config);
     at->wake_at = REDLOCK_NEVER;
@@ -232,6 +255,11 @@ void redlock_sim_client_crash(redlock_sim_world *world, uint32_t client, bool ke
         }
     }
     for (uint32_t i = 0; i < world->plan.nodes; i++) {
+        if (keeps_sockets) {
+            redlock_sim_listen_drop(world, client, i);
+        } else {
+            redlock_sim_listen_close(world, client, i);
+        }
         if (keeps_sockets) {
             redlock_sim_link_drop(world, client, i);
         } else if (redlock_sim_link_is_used(&at->link[i])) {
@@ -316,6 +344,12 @@ static void carry_out(redlock_sim_world *world, uint32_t client, const redlock_w
             redlock_sim_local(&world->client[client], world->now);
         redlock_sim_link_hang_up(world, client, wish->node);
         return;
+    case REDLOCK_WISH_SUBSCRIBE:
+        redlock_sim_listen_open(world, client, wish->node);
+        return;
+    case REDLOCK_WISH_UNSUBSCRIBE:
+        redlock_sim_listen_close(world, client, wish->node);
+        return;
     case REDLOCK_WISH_TOKEN:
         wish_token(world, client, wish->slot);
         return;
@@ -396,6 +430,7 @@ static void token_given(redlock_sim_world *world, const redlock_sim_event *event
     lock->begun_at = 0;
     lock->said_no = lock->said_else = 0;
     lock->decided_local = 0;
+    memset(lock->yes_sent, 0, sizeof lock->yes_sent);
     redlock_sim_step(world, event->client, &fact);
 }
 
@@ -412,6 +447,7 @@ void redlock_sim_node_crash(redlock_sim_world *world, uint32_t node, redlock_sim
     at->loss = loss;
     at->life++;
     at->paused_until = 0;
+    redlock_sim_listen_node_gone(world, node);
 }
 
 void redlock_sim_node_restart(redlock_sim_world *world, uint32_t node) {
@@ -446,6 +482,7 @@ static void second(redlock_sim_world *world) {
         }
     }
     redlock_sim_check_overdue(world);
+    redlock_sim_queue_check_second(world);
     redlock_sim_queue_put(&world->queue, (redlock_sim_event){.at = world->now + REDLOCK_NS_PER_S,
                                                              .kind = REDLOCK_SIM_EVENT_SECOND});
 }
@@ -459,12 +496,15 @@ static bool is_of_process(redlock_sim_event_kind kind) {
 
 static bool is_at_client(redlock_sim_event_kind kind) {
     return is_of_process(kind) || kind == REDLOCK_SIM_EVENT_ACCEPTED ||
-           kind == REDLOCK_SIM_EVENT_TO_CLIENT || kind == REDLOCK_SIM_EVENT_DOWN;
+           kind == REDLOCK_SIM_EVENT_TO_CLIENT || kind == REDLOCK_SIM_EVENT_DOWN ||
+           kind == REDLOCK_SIM_EVENT_EAR_ON || kind == REDLOCK_SIM_EVENT_EAR_WAKE ||
+           kind == REDLOCK_SIM_EVENT_EAR_DOWN;
 }
 
 static bool is_at_node(redlock_sim_event_kind kind) {
     return kind == REDLOCK_SIM_EVENT_CALL || kind == REDLOCK_SIM_EVENT_TO_NODE ||
-           kind == REDLOCK_SIM_EVENT_HANG_UP;
+           kind == REDLOCK_SIM_EVENT_HANG_UP || kind == REDLOCK_SIM_EVENT_EAR_CALL ||
+           kind == REDLOCK_SIM_EVENT_EAR_HANG_UP;
 }
 
 /* Who stands still finds everything in its order when it goes on. */
@@ -495,6 +535,13 @@ static void happen(redlock_sim_world *world, redlock_sim_event *event) {
     case REDLOCK_SIM_EVENT_TO_CLIENT:
     case REDLOCK_SIM_EVENT_DOWN:
         redlock_sim_link_event(world, event);
+        return;
+    case REDLOCK_SIM_EVENT_EAR_CALL:
+    case REDLOCK_SIM_EVENT_EAR_HANG_UP:
+    case REDLOCK_SIM_EVENT_EAR_ON:
+    case REDLOCK_SIM_EVENT_EAR_WAKE:
+    case REDLOCK_SIM_EVENT_EAR_DOWN:
+        redlock_sim_listen_event(world, event);
         return;
     case REDLOCK_SIM_EVENT_TOKEN:
         token_given(world, event);

@@ -43,6 +43,7 @@ typedef struct redlock_sim_pending { /* sent and not answered */
     redlock_ns kept_until; /* carried out: true time until which the node keeps that token; 0: no */
     redlock_ns valid_until; /* the client's clock: what a yes is worth to it */
     uint32_t token;
+    redlock_ns sent_at; /* true time */
 } redlock_sim_pending;
 
 typedef struct redlock_sim_stray { /* what is on its way on a connection that has ended */
@@ -72,6 +73,15 @@ typedef struct redlock_sim_link { /* between one client and one node */
     uint8_t *in;
     size_t in_len, in_size;
 } redlock_sim_link;
+
+typedef struct redlock_sim_ear { /* the connection on which a node wakes a client's waiters */
+    uint32_t connection;         /* 0: none */
+    uint32_t life;               /* of the node, when it accepted */
+    bool is_on;                  /* the client was told SUBSCRIBED */
+    bool is_deaf;                /* half-open: the node thinks that it is there */
+    uint32_t loses;              /* so many of the next messages */
+    redlock_ns refused_until, back_last;
+} redlock_sim_ear;
 
 /* --- nodes and clients ----------------------------------------------------------------------- */
 
@@ -124,6 +134,8 @@ typedef struct redlock_sim_client {
     redlock_ns spin_at;
     uint32_t spins;
     redlock_sim_link link[REDLOCK_SIM_NODES_MAX];
+    redlock_sim_ear ear[REDLOCK_SIM_NODES_MAX];
+    uint8_t channel[REDLOCK_CHANNEL_BYTES];
     redlock_sim_user user[REDLOCK_SIM_USERS_MAX];
 } redlock_sim_client;
 
@@ -147,6 +159,9 @@ typedef struct redlock_sim_lock { /* one slot as its user and the checkers see i
     uint32_t release_yes;                          /* bits */
     uint32_t said_no, said_else;                   /* bits, of this attempt */
     redlock_ns decided_local, renewed_local;
+    redlock_ns yes_sent[REDLOCK_SIM_NODES_MAX];   /* true time: of the GRANT that was granted last */
+    redlock_ns woken_at[REDLOCK_SIM_NODES_MAX];   /* true time; 0: it has asked since */
+    uint64_t ticket, wake_tag; /* of its last GRANT that could wait; wake_tag 0: none */
     redlock_ns shown_from, shown_until; /* what was believed, for the picture; true time */
 } redlock_sim_lock;
 
@@ -179,10 +194,23 @@ typedef struct redlock_sim_register { /* the guarded resource of one name */
 /* --- the world ------------------------------------------------------------------------------- */
 
 typedef struct redlock_sim_counts {
+    uint64_t queued, handed, wakes; /* entered a queue, given by a release, heard */
     uint64_t grants, renewals, losses, releases, failures, commands, events, doubles, writes, stale;
     uint64_t faults[REDLOCK_SIM_TROUBLE_COUNT];
     redlock_ns simulated;
 } redlock_sim_counts;
+
+#define REDLOCK_SIM_LINE_MAX 128u
+
+typedef struct redlock_sim_waiter {
+    uint32_t token;      /* REDLOCK_SIM_NONE: not one of this world */
+    bool can_be_reached; /* its lease lasts, and somebody listens */
+} redlock_sim_waiter;
+
+typedef struct redlock_sim_line { /* a queue of one node, the first first */
+    redlock_sim_waiter waiter[REDLOCK_SIM_LINE_MAX];
+    uint32_t count;
+} redlock_sim_line;
 
 struct redlock_sim_trace;
 struct redlock_sim_picture;
@@ -201,11 +229,13 @@ typedef struct redlock_sim_world {
     redlock_sim_register resource[REDLOCK_SIM_NAMES_MAX];
     redlock_sim_found found;
     bool has_found;
-    uint32_t connections, runs;
+    uint32_t connections, runs, processes;
     uint32_t *live; /* locks that are not gone */
     uint32_t live_count, live_size;
     redlock_sim_counts counts;
     uint64_t hash; /* of all that happened */
+    redlock_sim_line line; /* before the command that is being carried out */
+    uint32_t published;    /* messages by it */
     uint32_t jitter_samples, jitter_still, early_samples, early_still;
     char complaint[REDLOCK_SIM_COMPLAINT_BYTES]; /* empty: all is well */
     struct redlock_sim_trace *trace;
@@ -255,6 +285,9 @@ uint32_t redlock_sim_token_new(redlock_sim_world *world, uint32_t lock);
 redlock_bytes redlock_sim_token_text(uint32_t token, uint8_t *text);
 /* REDLOCK_SIM_NONE: not one of this world. */
 uint32_t redlock_sim_token_number(const redlock_sim_world *world, redlock_bytes text);
+/* Where nodes wake the client; writes fewer than 64 bytes. */
+redlock_bytes redlock_sim_channel_text(const redlock_sim_world *world, uint32_t client,
+                                       uint8_t *text);
 redlock_bytes redlock_sim_name_text(uint32_t name, uint8_t *text);
 
 /* --- nodes ----------------------------------------------------------------------------------- */

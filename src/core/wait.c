@@ -75,7 +75,7 @@ void redlock_wait_wake(redlock_core *core, uint64_t tag, uint32_t node) {
 
 void redlock_wait_wake_all(redlock_core *core, uint32_t node) {
     for (uint32_t i = 0; i < core->slot_count; i++) {
-        if (core->slots[i] != NULL && core->slots[i]->listens && slot_waits(core->slots[i])) {
+        if (core->slots[i] != NULL && slot_waits(core->slots[i])) {
             wake_vote(core, core->slots[i], node);
         }
     }

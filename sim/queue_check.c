@@ -1,0 +1,265 @@
+/* queue_check.c -- see queue_check.h.  The order is judged by what lies on the server itself, before
+ * and after each command; what clients do when they are woken, in the worlds where nothing goes
+ * wrong, because there is no excuse there. */
+#include "sim/queue_check.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "sim/trace.h"
+
+#define MS REDLOCK_NS_PER_MS
+
+static char who(const redlock_sim_world *world, uint32_t token) {
+    return token == REDLOCK_SIM_NONE ? '?'
+                                     : (char)('A' + world->lock[world->token[token].lock].client);
+}
+
+/* --- the queue as it lies there -------------------------------------------------------------- */
+
+static redlock_bytes companion(redlock_bytes name, const char *suffix, uint8_t *text) {
+    redlock_bytes end = redlock_bytes_of(suffix);
+    memcpy(text, "redlock:{", 9);
+    memcpy(text + 9, name.at, name.len);
+    memcpy(text + 9 + name.len, end.at, end.len);
+    return (redlock_bytes){.at = text, .len = 9 + name.len + end.len};
+}
+
+/* "1800000000000 channel tag": whether that time is not over, and somebody listens there. */
+static bool can_be_reached(redlock_sim_world *world, uint32_t node, redlock_bytes alive) {
+    uint8_t channel[64];
+    const uint8_t *space = alive.len == 0 ? NULL : memchr(alive.at, ' ', alive.len);
+    uint64_t until_ms;
+    if (space == NULL || alive.len < (size_t)(space - alive.at) + 1 + REDLOCK_CHANNEL_BYTES) {
+        return false;
+    }
+    redlock_bytes until = {.at = alive.at, .len = (size_t)(space - alive.at)};
+    if (!redlock_bytes_to_u64(until, UINT64_MAX, &until_ms) ||
+        until_ms < redlock_sim_node_wall_us(world, node) / 1000) {
+        return false;
+    }
+    memcpy(channel, "redlock:wake:", 13);
+    memcpy(channel + 13, space + 1, REDLOCK_CHANNEL_BYTES);
+    return redlock_sim_server_subscribers(
+               world->node[node].server,
+               (redlock_bytes){.at = channel, .len = 13 + REDLOCK_CHANNEL_BYTES}) > 0;
+}
+
+static void line_read(redlock_sim_world *world, uint32_t node, redlock_bytes name,
+                      redlock_sim_line *line) {
+    uint8_t queue_text[64], alive_text[64];
+    redlock_sim_server *server = world->node[node].server;
+    redlock_bytes queue = companion(name, "}:queue", queue_text);
+    redlock_bytes alive = companion(name, "}:alive", alive_text);
+    redlock_bytes member, value;
+    line->count = 0;
+    for (size_t i = 0; line->count < REDLOCK_SIM_LINE_MAX; i++) {
+        if (!redlock_sim_server_zset_at(server, queue, i, &member)) {
+            return;
+        }
+        redlock_sim_waiter *waiter = &line->waiter[line->count++];
+        waiter->token = redlock_sim_token_number(world, member);
+        waiter->can_be_reached = redlock_sim_server_hash_get(server, alive, member, &value) &&
+                                 can_be_reached(world, node, value);
+    }
+}
+
+/* The first who can be reached in front of `token`; NONE: nobody. */
+static uint32_t line_first_before(const redlock_sim_line *line, uint32_t token) {
+    for (uint32_t i = 0; i < line->count && line->waiter[i].token != token; i++) {
+        if (line->waiter[i].can_be_reached) {
+            return line->waiter[i].token;
+        }
+    }
+    return REDLOCK_SIM_NONE;
+}
+
+void redlock_sim_queue_check_before(redlock_sim_world *world, uint32_t node,
+                                    const redlock_command *command) {
+    world->line.count = 0;
+    world->published = 0;
+    if (command->name.len > 0 && command->name.len <= 32) {
+        line_read(world, node, command->name, &world->line);
+    }
+}
+
+/* --- C13 ------------------------------------------------------------------------------------- */
+
+static void check_granted(redlock_sim_world *world, uint32_t node, const redlock_command *command,
+                          uint32_t token) {
+    uint32_t first = line_first_before(&world->line, token);
+    if (command->fenced && !command->barge && first != REDLOCK_SIM_NONE) {
+        redlock_sim_complain(world, "C13",
+                             "n%" PRIu32 " gives the name to %c, and %c waits in front of it",
+                             node + 1, who(world, token), who(world, first));
+    }
+}
+
+static void check_handed(redlock_sim_world *world, uint32_t node, const redlock_command *command,
+                         const redlock_sim_sight *before, const redlock_sim_sight *after) {
+    uint32_t first = line_first_before(&world->line, REDLOCK_SIM_NONE);
+    uint64_t now_ms = redlock_sim_node_wall_us(world, node) / 1000;
+    world->counts.handed++;
+    if (first != after->token) {
+        redlock_sim_complain(world, "C13", "n%" PRIu32 " hands the name to %c, and %c is next",
+                             node + 1, who(world, after->token), who(world, first));
+    }
+    if (after->expires_ms > now_ms + command->hand_off_ms + 1) {
+        redlock_sim_complain(world, "C13",
+                             "n%" PRIu32 " hands the name to %c for %" PRIu64
+                             " ms, the release says %" PRIu64,
+                             node + 1, who(world, after->token), after->expires_ms - now_ms,
+                             command->hand_off_ms);
+    }
+    if (after->mark <= before->mark) {
+        redlock_sim_complain(world, "C13", "n%" PRIu32 " hands the name over with an old mark",
+                             node + 1);
+    }
+}
+
+static void check_freed(redlock_sim_world *world, uint32_t node, const redlock_command *command,
+                        const redlock_sim_sight *before) {
+    uint32_t first = line_first_before(&world->line, REDLOCK_SIM_NONE);
+    if (first == REDLOCK_SIM_NONE || command->place == REDLOCK_PLACE_STAY) {
+        return;
+    }
+    if (command->hand_off_ms > 0 && before->mark > 0) {
+        redlock_sim_complain(world, "C13", "n%" PRIu32 " frees the name, and %c waits for it",
+                             node + 1, who(world, first));
+    } else if (world->published == 0) {
+        redlock_sim_complain(world, "C13", "n%" PRIu32 " frees the name, and does not wake %c",
+                             node + 1, who(world, first));
+    }
+}
+
+void redlock_sim_queue_check_command(redlock_sim_world *world, uint32_t node,
+                                     const redlock_command *command,
+                                     const redlock_sim_sight *before,
+                                     const redlock_sim_sight *after) {
+    uint32_t token = redlock_sim_token_number(world, command->token);
+    bool had_it = before->is_there && before->token == token;
+    bool has_it = after->is_there && after->token == token;
+    if (command->kind == REDLOCK_COMMAND_GRANT && has_it && !had_it) {
+        check_granted(world, node, command, token);
+    }
+    if (command->kind == REDLOCK_COMMAND_RELEASE && command->fenced && had_it && !has_it) {
+        if (after->is_there) {
+            check_handed(world, node, command, before, after);
+        } else {
+            check_freed(world, node, command, before);
+        }
+    }
+}
+
+/* --- C14 ------------------------------------------------------------------------------------- */
+
+void redlock_sim_queue_check_sent(redlock_sim_world *world, uint32_t node, uint32_t index,
+                                  const redlock_command *command) {
+    redlock_sim_lock *lock = &world->lock[index];
+    if (command->kind != REDLOCK_COMMAND_GRANT) {
+        return;
+    }
+    lock->woken_at[node] = 0;
+    if (command->entry.poll_ms == 0) {
+        return;
+    }
+    world->counts.queued += lock->wake_tag == 0;
+    if (lock->wake_tag != 0 && lock->ticket != command->entry.ticket) {
+        redlock_sim_complain(world, "C14", "%c changes its ticket", (char)('A' + lock->client));
+    }
+    lock->ticket = command->entry.ticket;
+    lock->wake_tag = command->entry.wake_tag;
+}
+
+void redlock_sim_queue_check_gone(redlock_sim_world *world, uint32_t index) {
+    const redlock_sim_lock *lock = &world->lock[index];
+    uint8_t text[8];
+    if (!world->plan.is_quiet || !lock->seek.queued || lock->asked != REDLOCK_FACT_ACQUIRE) {
+        return;
+    }
+    for (uint32_t n = 0; n < world->plan.nodes; n++) {
+        line_read(world, n, redlock_sim_name_text(lock->name, text), &world->line);
+        for (uint32_t i = 0; i < world->line.count; i++) {
+            if (world->line.waiter[i].token == lock->token) {
+                redlock_sim_complain(world, "C14",
+                                     "a lock of %c is gone and still in the queue of n%" PRIu32,
+                                     (char)('A' + lock->client), n + 1);
+            }
+        }
+    }
+}
+
+/* --- C15 ------------------------------------------------------------------------------------- */
+
+static bool waits(const redlock_sim_lock *lock) {
+    return lock->seek.queued && lock->asked == REDLOCK_FACT_ACQUIRE && lock->acquired_at == 0 &&
+           !lock->is_failed && !lock->is_canceled && lock->wake_tag != 0;
+}
+
+void redlock_sim_queue_check_woken(redlock_sim_world *world, uint32_t client, uint32_t node,
+                                   uint64_t tag) {
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        redlock_sim_lock *lock = &world->lock[world->live[i]];
+        if (lock->client == client && waits(lock) && lock->wake_tag == tag) {
+            lock->woken_at[node] = world->now;
+        }
+    }
+}
+
+void redlock_sim_queue_check_subscribed(redlock_sim_world *world, uint32_t client, uint32_t node) {
+    for (uint32_t i = 0; i < world->live_count; i++) {
+        redlock_sim_lock *lock = &world->lock[world->live[i]];
+        if (lock->client == client && waits(lock)) {
+            lock->woken_at[node] = world->now;
+        }
+    }
+}
+
+static bool is_busy_with(const redlock_sim_link *link, uint32_t lock) {
+    for (uint32_t i = 0; i < link->pending_count; i++) {
+        if (link->pending[i].lock == lock) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void redlock_sim_queue_check_asks(redlock_sim_world *world, uint32_t client) {
+    for (uint32_t i = 0; world->plan.is_quiet && i < world->live_count; i++) {
+        const redlock_sim_lock *lock = &world->lock[world->live[i]];
+        for (uint32_t n = 0; lock->client == client && waits(lock) && n < world->plan.nodes; n++) {
+            const redlock_sim_link *link = &world->client[client].link[n];
+            if (lock->woken_at[n] != 0 && link->is_up && !is_busy_with(link, world->live[i])) {
+                redlock_sim_complain(world, "C15", "%c was woken by n%" PRIu32 ", and asks nothing",
+                                     (char)('A' + client), n + 1);
+            }
+        }
+    }
+}
+
+/* --- C16 ------------------------------------------------------------------------------------- */
+
+void redlock_sim_queue_check_second(redlock_sim_world *world) {
+    const redlock_sim_plan *plan = &world->plan;
+    redlock_ns longest = plan->connect_timeout + 4 * plan->node_timeout + 2 * plan->latency + 5 * MS;
+    for (uint32_t i = 0; plan->is_quiet && i < world->live_count; i++) {
+        const redlock_sim_lock *lock = &world->lock[world->live[i]];
+        for (uint32_t n = 0; waits(lock) && n < plan->nodes; n++) {
+            if (lock->yes_sent[n] != 0 && world->now > lock->yes_sent[n] + longest) {
+                redlock_sim_complain(world, "C16",
+                                     "%c keeps a grant of n%" PRIu32 " that it does not use",
+                                     (char)('A' + lock->client), n + 1);
+            }
+        }
+    }
+}
+
+void redlock_sim_queue_check_heard(redlock_sim_world *world, uint32_t node,
+                                   const redlock_sim_pending *pending,
+                                   const redlock_answer *answer) {
+    /* A place is told only to those who asked for one. */
+    if (pending->kind == REDLOCK_COMMAND_GRANT && answer->place > 0 &&
+        !world->lock[pending->lock].seek.queued) {
+        redlock_sim_complain(world, "C14", "n%" PRIu32 " queues who did not ask for it", node + 1);
+    }
+}
