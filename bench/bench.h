@@ -26,6 +26,7 @@ typedef struct bench_options {
     int64_t waiters_max;
     int64_t locks;
     bool is_json;
+    int *cases_ran; /* counts them */
 } bench_options;
 
 typedef struct bench_figure {

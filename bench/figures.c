@@ -316,5 +316,6 @@ void bench_case_run(const bench_options *options, const bench_case *one) {
         }
     }
     results_print(options, &all);
+    (*options->cases_ran)++;
     free(all.figures);
 }

@@ -18,6 +18,12 @@
 #define CLOSED_WAITERS 128
 #define CLOSED_SECONDS 4.0
 #define PINGS 2000
+#define PACED_PINGS 200
+
+typedef struct round_trips {
+    double busy_us;  /* one after the other */
+    double paced_us; /* one each time that a hold is over, as hand-offs come */
+} round_trips;
 
 typedef struct handoff_setup {
     int processes, waiters;
@@ -47,7 +53,7 @@ static int slot_compare(const void *a, const void *b) {
 
 /* Release called to next acquire returned, over those that were served, in the order in which they
  * were.  An acquire before the release before it was called would be two holders. */
-static void gaps_figures(const crowd *all, double round_trip_us, bench_figures *figures) {
+static void gaps_figures(const crowd *all, round_trips trips, bench_figures *figures) {
     size_t count = 0, overlaps = 0;
     crowd_slot *served = bench_calloc((size_t)all->slot_count, sizeof(*served));
     bench_samples gaps = {0}, holds = {0};
@@ -69,7 +75,8 @@ static void gaps_figures(const crowd *all, double round_trip_us, bench_figures *
         bench_figures_add(figures, "handoff_p50_us", median);
         bench_figures_add(figures, "handoff_p99_us", (double)bench_samples_at(&gaps, 0.99) / 1000);
         bench_figures_add(figures, "handoff_max_us", (double)bench_samples_at(&gaps, 1) / 1000);
-        bench_figures_add(figures, "handoff_round_trips", median / round_trip_us);
+        bench_figures_add(figures, "handoff_round_trips", median / trips.busy_us);
+        bench_figures_add(figures, "handoff_paced_round_trips", median / trips.paced_us);
         bench_figures_add(figures, "held_us", (double)bench_samples_at(&holds, 0.5) / 1000);
     }
     if (overlaps > 0) {
@@ -103,7 +110,7 @@ static int64_t crowd_total_ns(const crowd *all) {
     return ended > begun ? ended - begun : 0;
 }
 
-static void once_figures(const crowd *all, bench_load load, double round_trip_us,
+static void once_figures(const crowd *all, bench_load load, round_trips trips,
                          bench_figures *figures) {
     double ideal_ms = (double)all->slot_count * HOLD_NS / BENCH_NS_PER_MS;
     double total_ms = (double)crowd_total_ns(all) / BENCH_NS_PER_MS;
@@ -121,8 +128,9 @@ static void once_figures(const crowd *all, bench_load load, double round_trip_us
         bench_figures_fail(figures, "%d of %d were served in %d s", served, all->slot_count,
                            LIMIT_MS / 1000);
     }
-    bench_figures_add(figures, "round_trip_us", round_trip_us);
-    gaps_figures(all, round_trip_us, figures);
+    bench_figures_add(figures, "round_trip_us", trips.busy_us);
+    bench_figures_add(figures, "paced_round_trip_us", trips.paced_us);
+    gaps_figures(all, trips, figures);
     if (served > 0) {
         bench_figures_add(figures, "client_commands",
                           (double)(load.scripts + load.pubsub) / served);
@@ -162,7 +170,9 @@ static void handoff_run(void *ctx, bench_figures *figures) {
     crowd all;
 
     servers_start(servers, setup->servers);
-    double round_trip_us = bench_round_trip_us(test_server_url(servers[0]), PINGS);
+    const char *url = test_server_url(servers[0]);
+    const round_trips trips = {.busy_us = bench_round_trip_us(url, PINGS, 0),
+                               .paced_us = bench_round_trip_us(url, PACED_PINGS, HOLD_NS)};
     const crowd_plan plan = {.servers = servers,
                              .server_count = setup->servers,
                              .processes = setup->processes,
@@ -177,7 +187,7 @@ static void handoff_run(void *ctx, bench_figures *figures) {
         is_well = crowd_end(&all);
         bench_load load = bench_load_less(bench_load_read(servers, setup->servers), before);
         if (setup->repeat_ns == 0) {
-            once_figures(&all, load, round_trip_us, figures);
+            once_figures(&all, load, trips, figures);
         } else {
             repeated_figures(&all, load, figures);
         }

@@ -137,7 +137,7 @@ const char *bench_link_reply(bench_link *link) {
     return reply;
 }
 
-double bench_round_trip_us(const char *url, int pings) {
+double bench_round_trip_us(const char *url, int pings, int64_t pause_ns) {
     static const char ping[] = "*1\r\n$4\r\nPING\r\n";
     bench_samples samples = {0};
     bench_link link;
@@ -145,6 +145,9 @@ double bench_round_trip_us(const char *url, int pings) {
     bench_link_open(&link, url);
     bench_samples_reserve(&samples, (size_t)pings);
     for (int i = 0; i < pings; i++) {
+        if (pause_ns > 0) {
+            bench_sleep_until(bench_now_ns() + pause_ns);
+        }
         int64_t begin = bench_now_ns();
         if (!bench_link_send(&link, ping, sizeof(ping) - 1) || bench_link_reply(&link) == NULL) {
             bench_give_up("a server does not answer PING");

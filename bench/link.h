@@ -25,7 +25,8 @@ bool bench_link_fill(bench_link *link, bool is_blocking);
 /* The next whole reply, waited for.  NULL: the connection is gone. */
 const char *bench_link_reply(bench_link *link);
 
-/* Median round trip of so many PINGs to a server that has nothing else to do. */
-double bench_round_trip_us(const char *url, int pings);
+/* Median round trip of so many PINGs to a server that has nothing else to do, with a pause before
+ * each: after a pause both sides have to be woken, and that is most of what a round trip takes. */
+double bench_round_trip_us(const char *url, int pings, int64_t pause_ns);
 
 #endif

@@ -119,8 +119,10 @@ int main(int argc, char **argv) {
     bench_options options = {
         .what = "all", .rounds = 5, .seconds = 1, .waiters_max = 5000, .locks = 10000};
     size_t ran = 0;
+    int cases_ran = 0;
 
     options_read(&options, argc, argv);
+    options.cases_ran = &cases_ran;
     options.bin_dir = getenv("REDLOCK_BIN_DIR");
     for (size_t i = 0; i < ENTRY_COUNT; i++) {
         if (strcmp(options.what, "all") == 0 || strcmp(options.what, entries[i].name) == 0) {
@@ -132,6 +134,11 @@ int main(int argc, char **argv) {
     }
     if (ran == 0) {
         usage(stderr);
+        return 64;
+    }
+    if (cases_ran == 0) {
+        (void)fprintf(stderr, "redlock-bench: %s has no such case, or --waiters leaves it out\n",
+                      options.what);
         return 64;
     }
     return 0;

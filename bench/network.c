@@ -42,13 +42,13 @@ void bench_network_start(bench_network *network, const bench_network_plan *plan,
         (void)snprintf(network->urls[i], sizeof(network->urls[i]), "redis://127.0.0.1:%d",
                        network->shared->ports[i]);
     }
-    double first_us = is_ready ? bench_round_trip_us(network->urls[0], PINGS) : 0;
+    double first_us = is_ready ? bench_round_trip_us(network->urls[0], PINGS, 0) : 0;
     network->shared->own_us = (int64_t)first_us - plan->round_trip_us[0];
     bench_child_go(&network->child);
     if (!is_ready || !bench_child_is_ready(&network->child, 10000)) {
         bench_give_up("the delaying relays did not start");
     }
-    network->round_trip_us = bench_round_trip_us(network->urls[0], PINGS);
+    network->round_trip_us = bench_round_trip_us(network->urls[0], PINGS, 0);
 }
 
 void bench_network_stop(bench_network *network) {
