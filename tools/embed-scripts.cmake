@@ -2,10 +2,12 @@
 #
 #   cmake -DDIR=src/script -DOUT=build/script.c -P tools/embed-scripts.cmake
 #
-# Each script is what it needs of prelude.lua plus its own file, without whole-line comments,
-# indentation and empty lines: the bytes travel to every server on every connect, and a server makes
-# every function of the text anew on every call.  The text is written as numbers, one per byte,
-# because a C string literal may be refused above 4,095 bytes and would need escaping.
+# Each script is its own file and what it needs of prelude.lua, without whole-line comments,
+# indentation and empty lines: the bytes travel to every server on every connect.  A server makes
+# every function of a script anew on every call, so each declaration stands right in front of the
+# first statement that needs it: who returns early does not pay for what follows.  The text is
+# written as numbers, one per byte, because a C string literal may be refused above 4,095 bytes and
+# would need escaping.
 
 cmake_minimum_required(VERSION 3.18)
 
@@ -39,10 +41,11 @@ function(strip text ret_text)
     set(${ret_text} "${text}" PARENT_SCOPE)
 endfunction()
 
-# Puts in front of `text` the declarations of `prelude` that it uses, and those which they use.  A
-# declaration begins with "local" in the first column and goes on to the next one; it can use only
-# what stands above it, so one pass from the last to the first finds all.
-function(prepend_used prelude text ret_text)
+# Reads the declarations of the prelude into DECLARATION_0 .. and NAMES_0 .. (a regular expression of
+# the names that each declares).  A declaration begins with "local" in the first column and goes on
+# to the next one; it can use only what stands above it.
+function(read_declarations prelude)
+    set(count 0)
     set(rest "${prelude}")
     while(TRUE)
         string(FIND "${rest}" "\nlocal " at REVERSE)
@@ -55,21 +58,60 @@ function(prepend_used prelude text ret_text)
         string(REGEX REPLACE "^local (function )?([A-Za-z0-9_, ]+).*" "\\2" names "${declaration}")
         string(REGEX REPLACE "[, ]+" "|" names "${names}")
         string(REGEX REPLACE "[|]$" "" names "${names}")
-        if("\n${text}" MATCHES "[^A-Za-z0-9_](${names})[^A-Za-z0-9_]")
-            set(text "${declaration}${text}")
+        set(DECLARATION_${count} "${declaration}" PARENT_SCOPE)
+        set(NAMES_${count} "${names}" PARENT_SCOPE)
+        math(EXPR count "${count} + 1")
+    endwhile()
+    set(DECLARATION_COUNT ${count} PARENT_SCOPE) # the last of the prelude is number 0
+endfunction()
+
+# Takes the first statement off `text`: up to the next line that begins in the first column with
+# something else than the end or the middle of a block.
+function(take_statement text ret_statement ret_rest)
+    set(statement "")
+    while(NOT text STREQUAL "")
+        string(FIND "${text}" "\n" at)
+        math(EXPR next "${at} + 1")
+        string(SUBSTRING "${text}" 0 ${next} line)
+        string(SUBSTRING "${text}" ${next} -1 text)
+        string(APPEND statement "${line}")
+        if(NOT text MATCHES "^([ \t\n]|--|end|else|until|[)}])")
+            break()
         endif()
+    endwhile()
+    set(${ret_statement} "${statement}" PARENT_SCOPE)
+    set(${ret_rest} "${text}" PARENT_SCOPE)
+endfunction()
+
+# The body with each declaration that it needs in front of its first use.
+function(weave body ret_text)
+    set(text "")
+    set(given "")
+    while(NOT body STREQUAL "")
+        take_statement("${body}" statement body)
+        strip("${statement}" needed)
+        set(number 0)
+        while(number LESS DECLARATION_COUNT)
+            if(NOT given MATCHES " ${number} " AND
+               "\n${needed}" MATCHES "[^A-Za-z0-9_](${NAMES_${number}})[^A-Za-z0-9_]")
+                set(needed "${DECLARATION_${number}}${needed}")
+                string(APPEND given " ${number} ")
+            endif()
+            math(EXPR number "${number} + 1")
+        endwhile()
+        string(APPEND text "${needed}")
     endwhile()
     set(${ret_text} "${text}" PARENT_SCOPE)
 endfunction()
 
 read_checked("${DIR}/prelude.lua" prelude)
+read_declarations("${prelude}")
 set(arrays "")
 set(table "")
 while(SCRIPTS)
     list(POP_FRONT SCRIPTS name command)
     read_checked("${DIR}/${name}.lua" body)
-    strip("${body}" body)
-    prepend_used("${prelude}" "${body}" text)
+    weave("${body}" text)
     string(SHA1 sha1 "${text}")
     string(HEX "${text}" hex)
     string(LENGTH "${text}" text_len)

@@ -12,6 +12,9 @@ local fence = number_arg(4, 0, NUMBER_MAX, 'fence')
 local run, guard_ms = guard_args(5, KEYS[5])
 local barges = ARGV[7] == '1'
 local poll_ms, ticket, wake = 0, 0, ''
+if fence > 0 and not KEYS[4] then
+    bad = bad or 'number of keys'
+end
 if fence > 0 and ARGV[8] ~= '0' then
     poll_ms, ticket, wake = queue_args(8)
 end
@@ -31,22 +34,14 @@ local mark = mark_read(fence > 0)
 if bad then
     return refuse()
 end
-local is_taken = holder and holder ~= token
-local has_queue = false
-if not holder and fence > 0 then
-    if barges then
-        has_queue = poll_ms > 0
-    else
-        is_taken, has_queue = queue_wake_before(token)
-    end
+-- Said yes before, or handed over by a release: both have raised the mark.
+if holder == token and (mark > 0 or fence == 0) then
+    holder_lengthen(ttl_ms)
+    return answer(YES, mark, 0)
 end
-if is_taken then
-    local place = poll_ms > 0 and queue_enter(token, poll_ms, ticket, wake) or 0
-    return answer(NO, mark, holder and left_ms() or 0, shown(holder), place)
-end
-if fence > 0 then
-    local is_marked = holder and mark > 0
-    if not is_marked then
+
+local function grant()
+    if fence > 0 then
         -- One client with a wrong clock must not lift the mark out of everybody's reach.
         if fence > now_us + HOUR_US and fence > mark + 1 then
             return answer(CLOCK, mark, 0)
@@ -54,13 +49,25 @@ if fence > 0 then
         mark = math.max(mark + 1, fence)
         mark_write(mark)
     end
+    if holder then
+        holder_lengthen(ttl_ms)
+    else
+        holder_write(token, ttl_ms)
+    end
+    return answer(YES, mark, 0)
 end
-if has_queue then
-    queue_leave(token)
+
+local is_taken = holder and holder ~= token
+local has_queue = fence > 0 and redis.call('EXISTS', KEYS[3]) == 1
+if not is_taken and not has_queue then
+    return grant()
 end
-if holder then
-    holder_lengthen(ttl_ms)
-else
-    holder_write(token, ttl_ms)
+if not holder and not barges then
+    is_taken = queue_wake_before(token)
 end
-return answer(YES, mark, 0)
+if is_taken then
+    local place = poll_ms > 0 and queue_enter(token, poll_ms, ticket, wake) or 0
+    return answer(NO, mark, holder and left_ms() or 0, shown(holder), place)
+end
+queue_leave(token)
+return grant()

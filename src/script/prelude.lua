@@ -200,25 +200,25 @@ local function queue_wake(token)
 end
 
 -- Wakes the first waiter in front of `token` (in front of nobody: '') who can be reached.  Returns
--- whether there is one, and whether anybody is in the queue at all.
+-- whether there is one.
 local function queue_wake_before(token)
     local count = 2
     while true do
         local waiters = redis.call('ZRANGE', KEYS[3], 0, count - 1)
         for _, waiter in ipairs(waiters) do
             if waiter == token then
-                return false, true
+                return false
             end
             local heard = queue_wake(waiter)
             if heard then
-                return true, true
+                return true
             end
             if heard == nil then
                 queue_leave(waiter)
             end
         end
         if #waiters < count or count == HEADS_MAX then
-            return false, #waiters > 0
+            return false
         end
         count = HEADS_MAX
     end

@@ -27,47 +27,46 @@ end
 if holder_read() ~= token then
     return answer(NO, 0, 0)
 end
-if not KEYS[4] then
+local hands_over = KEYS[4] and hand_off_ms > 0 and place ~= 'stay'
+local first = hands_over and redis.call('ZPOPMIN', KEYS[3]) or {}
+if not KEYS[4] or hands_over and not first[1] then
     redis.call('DEL', KEYS[1])
-    return answer(YES, 0, 0)
-end
-if place == 'stay' then
-    redis.call('DEL', KEYS[1])
-    queue_enter(token, poll_ms, ticket, wake)
-    queue_wake_before(token)
     return answer(YES, 0, 0)
 end
 
--- Who cannot be reached now goes back to its place.
-local away = {}
-local next
-while hand_off_ms > 0 and not next and #away < HEADS_MAX do
-    local first = redis.call('ZPOPMIN', KEYS[3])
-    if not first[1] then
-        break
+if hands_over then
+    local away = {}
+    local next
+    while first[1] and not next do
+        local heard = queue_wake(first[1])
+        if heard then
+            next = first[1]
+        elseif heard == nil then
+            redis.call('HDEL', KEYS[4], first[1])
+        else
+            table.insert(away, first)
+        end
+        first = not next and #away < HEADS_MAX and redis.call('ZPOPMIN', KEYS[3]) or {}
     end
-    local heard = queue_wake(first[1])
-    if heard then
-        next = first[1]
-    elseif heard == nil then
-        redis.call('HDEL', KEYS[4], first[1])
+    -- Who cannot be reached now goes back to its place.
+    for _, waiter in ipairs(away) do
+        redis.call('ZADD', KEYS[3], waiter[2], waiter[1])
+    end
+    -- Without a mark there is nothing to raise: the waiter was woken, and asks like a newcomer.
+    local mark = next and mark_read(true) or 0
+    if mark > 0 and not bad then
+        redis.call('HDEL', KEYS[4], next)
+        mark_write(mark + 1)
+        holder_write(next, hand_off_ms)
     else
-        table.insert(away, first)
+        redis.call('DEL', KEYS[1])
     end
-end
-for _, waiter in ipairs(away) do
-    redis.call('ZADD', KEYS[3], waiter[2], waiter[1])
-end
-if hand_off_ms == 0 then
-    queue_wake_before('')
-end
--- Without a mark there is nothing to raise: the waiter was woken, and asks like a newcomer.
-local mark = next and mark_read(true) or 0
-if next and mark > 0 and not bad then
-    redis.call('HDEL', KEYS[4], next)
-    mark_write(mark + 1)
-    holder_write(next, hand_off_ms)
     return answer(YES, 0, 0)
 end
+
 redis.call('DEL', KEYS[1])
+if place == 'stay' then
+    queue_enter(token, poll_ms, ticket, wake)
+end
+queue_wake_before(place == 'stay' and token or '')
 return answer(YES, 0, 0)
