@@ -345,7 +345,7 @@ static void release_answered(redlock_core *core, redlock_vote *vote, const redlo
     case REDLOCK_ANSWER_YES:
     case REDLOCK_ANSWER_NO:
         vote->ours = !strays_are_over(vote, answer);
-        vote->queued = vote->ours || vote->stays;
+        vote->queued = vote->slot->seek.queued && (vote->ours || vote->stays);
         if (vote->ours) { /* this RELEASE came too early: again when no stray can land any more */
             uint64_t wait_ms = vote->stray_not_after_ms - answer->time_ms + 1;
             vote->undo_at = redlock_ns_add(core->now, redlock_ns_from_ms(wait_ms));
