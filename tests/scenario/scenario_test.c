@@ -2,7 +2,8 @@
  *
  * A scenario is one claim.  Its file begins with the claim as a comment; then come blocks of
  * commands, `----`, and what happens, each ended by an empty line; a block in which nothing
- * happens says `ok`.  Every command is described above its handler below.
+ * happens says `ok`.  Every command is described above its handler below; with the word `quietly`
+ * behind it what it does is left out of the trace.
  *
  *     scenario_test                         runs all *.scn of $REDLOCK_TEST_DIR/scenario
  *     scenario_test FILE.scn...             runs these
@@ -23,7 +24,7 @@
 #define WORDS_MAX 24
 #define LINE_BYTES 512
 #define FILES_MAX 256
-#define LOCKS_MAX 32
+#define LOCKS_MAX 128
 #define IDLE_LIMIT (REDLOCK_WORLD_ORIGIN + 24 * 3600 * REDLOCK_NS_PER_S)
 
 typedef struct scenario {
@@ -230,7 +231,6 @@ static void do_world(scenario *run, const command_line *line) {
     }
     redlock_world_run_until(run->world, REDLOCK_WORLD_ORIGIN);
     redlock_trace_init(&run->trace, config.node_count, REDLOCK_WORLD_ORIGIN);
-    run->world->trace = &run->trace;
 }
 
 /* run until=80ms       everything that happens up to that instant, it included
@@ -331,12 +331,13 @@ static void remember(scenario *run, uint32_t lock) {
 }
 
 /* acquire A job ttl=10s wait=0 tries=3 retry=50ms jitter=250ms renew=3s margin=1s node-timeout=50ms
- *               own-token=TEXT plain queued poll=1s barge
+ *               own-token=TEXT plain queued poll=1s barge times=1
  *
- * wait=never waits for ever, queued in the queues of the nodes.  jitter is 0 and renew is off unless they are given. */
+ * times: so many such locks, one after the other in the same instant.  wait=never waits for ever, queued in the queues of the nodes.  jitter is 0 and renew is off unless they are given. */
 static void do_acquire(scenario *run, const command_line *line) {
     uint32_t client = client_of(run, line);
-    if (line->count >= 3) {
+    uint64_t times = number_or(run, line, "times", 1);
+    for (uint64_t i = 0; i < times && line->count >= 3; i++) {
         redlock_seek seek = seek_of(run, line, run->seek);
         remember(run, redlock_world_acquire(run->world, client, line->word[2], &seek,
                                             value_of(line, "own-token")));
@@ -353,13 +354,12 @@ static void do_adopt(scenario *run, const command_line *line) {
         complain(run, "adopt needs a name and token=", line->word[0]);
         return;
     }
-    char made[33];
+    char made[REDLOCK_WORLD_TOKEN_BYTES + 1];
     uint64_t number = 0;
     bool is_short = token[0] >= 'A' && token[0] <= 'F' && token[1] == '#' &&
                     redlock_bytes_to_u64(redlock_bytes_of(token + 2), 9999, &number);
     if (is_short) {
-        memset(made, token[0] - 'A' + 'a', 28);
-        (void)snprintf(made + 28, 5, "%04u", (unsigned)number % 10000);
+        redlock_world_token((uint32_t)(token[0] - 'A'), (uint32_t)number, made);
         token = made;
     }
     redlock_seek seek = seek_of(run, line, run->seek);
@@ -482,10 +482,10 @@ static void do_wakes(scenario *run, const command_line *line) {
 }
 
 static void link_deafen(scenario *run, const command_line *line, uint32_t client, uint32_t node) {
-    redlock_world_deafen(run->world, client, node, has_word(line, "quietly"));
+    redlock_world_deafen(run->world, client, node, has_word(line, "unheard"));
 }
 
-/* deafen A n1 quietly        the subscription ends at the node; the client hears of it, or does not */
+/* deafen A n1 unheard        the subscription ends at the node; the client hears of it, or does not */
 static void do_deafen(scenario *run, const command_line *line) {
     each_link(run, line, link_deafen);
 }
@@ -658,7 +658,12 @@ static void run_command(scenario *run, const char *text) {
             return;
         }
         if (is_it) {
+            bool is_quiet = run->world != NULL && has_word(&line, "quietly");
+            if (is_quiet) {
+                run->world->trace = NULL;
+            }
             commands[i].act(run, &line);
+            run->world->trace = &run->trace;
             return;
         }
     }

@@ -153,10 +153,10 @@ const char *redlock_words_kind(redlock_command_kind kind) {
     return "?";
 }
 
-/* A world's token: 28 times the client's letter, then a number of four digits. */
+/* A world's token: 28 times the client's letter, a number of four digits, ":A". */
 void redlock_words_token(redlock_bytes token, char *text, size_t size) {
     bool is_worlds =
-        token.len == 32 && token.at[0] >= 'a' && token.at[0] <= 'f' && token.at[0] == token.at[27];
+        token.len == 34 && token.at[0] >= 'a' && token.at[0] <= 'f' && token.at[0] == token.at[27];
     uint64_t number = 0;
     redlock_bytes digits = {.at = token.at + (is_worlds ? 28 : 0), .len = 4};
     if (is_worlds && redlock_bytes_to_u64(digits, 9999, &number)) {

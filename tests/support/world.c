@@ -9,7 +9,6 @@
 #include "base/assert.h"
 
 #define SLOTS_FIRST 8u
-#define TOKEN_BYTES 32u
 #define SPINS_MAX 1000u
 
 static redlock_bytes keep(uint8_t *memory, size_t size, redlock_bytes bytes) {
@@ -702,10 +701,15 @@ static uint64_t client_us(const redlock_world *world, uint32_t client) {
     return wall_us(world, world->client[client].skew_us);
 }
 
+void redlock_world_token(uint32_t client, uint32_t number,
+                         char text[REDLOCK_WORLD_TOKEN_BYTES + 1]) {
+    memset(text, 'a' + (int)client, 28);
+    (void)snprintf(text + 28, REDLOCK_WORLD_TOKEN_BYTES + 1 - 28, "%04" PRIu32 ":%c",
+                   number % 10000, letter(client));
+}
+
 static void fresh_token(redlock_world *world, uint32_t client, char *text) {
-    memset(text, 'a' + (int)client, TOKEN_BYTES);
-    (void)snprintf(text + TOKEN_BYTES - 4, 5, "%04" PRIu32,
-                   ++world->client[client].token_count % 10000);
+    redlock_world_token(client, ++world->client[client].token_count, text);
 }
 
 static void token_arrives(redlock_world *world, const redlock_happening *arrived) {
@@ -713,7 +717,7 @@ static void token_arrives(redlock_world *world, const redlock_happening *arrived
     if (lock->is_gone) {
         return;
     }
-    char token[TOKEN_BYTES + 1];
+    char token[REDLOCK_WORLD_TOKEN_BYTES + 1];
     fresh_token(world, lock->client, token);
     lock->first_grant_at = 0; /* a new attempt begins */
     redlock_fact fact = {.kind = REDLOCK_FACT_TOKEN, .slot = lock->slot};
@@ -992,7 +996,7 @@ static redlock_fact fact_ask(const redlock_world *world, redlock_fact_kind kind,
 
 uint32_t redlock_world_acquire(redlock_world *world, uint32_t client, const char *name,
                                const redlock_seek *seek, const char *token) {
-    char made[TOKEN_BYTES + 1];
+    char made[REDLOCK_WORLD_TOKEN_BYTES + 1];
     if (token == NULL) {
         fresh_token(world, client, made);
     }

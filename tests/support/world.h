@@ -20,6 +20,7 @@
 
 #define REDLOCK_WORLD_CLIENTS_MAX 6 /* A to F: their letters are hex digits in tokens */
 #define REDLOCK_WORLD_LOCK_NONE UINT32_MAX
+#define REDLOCK_WORLD_TOKEN_BYTES 34 /* of its tokens, which traces show as A#1 */
 #define REDLOCK_WORLD_START REDLOCK_NS_PER_S         /* the virtual clock at first */
 #define REDLOCK_WORLD_ORIGIN (12 * REDLOCK_NS_PER_S) /* what traces show as 0 ms */
 /* All wall clocks show this at the origin, in microseconds since 1970, but for their skew. */
@@ -122,6 +123,9 @@ struct redlock_world {
     uint32_t spins;
 };
 
+/* The client's token of that number, NUL-terminated: 28 times its letter, the number, a label. */
+void redlock_world_token(uint32_t client, uint32_t number,
+                         char text[REDLOCK_WORLD_TOKEN_BYTES + 1]);
 /* Defaults that scenarios and tests start from: 10 s ttl, 1 s margin, 50 ms node timeout, one
  * attempt, fenced, never renewed. */
 redlock_seek redlock_world_seek(void);
