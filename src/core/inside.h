@@ -73,7 +73,7 @@ typedef struct redlock_vote {
     bool stays;     /* the unanswered RELEASE keeps the place in the queue */
     bool asked;     /* GRANT, in this attempt */
     bool woken;     /* since GRANT was sent last */
-    bool spent;     /* a RELEASE may still land: this token may not be granted here again */
+    redlock_ns spent_until; /* a RELEASE may still land: the token may not be given to the node again */
     bool foreign;   /* the holder's value is none that redlock makes: it will not hand over */
     uint32_t place; /* as the node said last */
     redlock_ns undo_at;      /* no RELEASE before this */
@@ -262,7 +262,8 @@ bool redlock_wait_lingers(redlock_core *core, redlock_slot *slot, const redlock_
 void redlock_wait_wake(redlock_core *core, uint64_t tag, uint32_t node);
 /* Whoever waits may have missed this node's wake. */
 void redlock_wait_wake_all(redlock_core *core, uint32_t node);
-/* Some node's RELEASE of the slot's token may still land. */
+/* A RELEASE of the slot's token may still land on the vote's node; on some node. */
+bool redlock_wait_vote_is_spent(const redlock_core *core, const redlock_vote *vote);
 bool redlock_wait_is_spent(const redlock_core *core, const redlock_slot *slot);
 /* Learns the place from the nodes' answers, and tells it when it has changed. */
 void redlock_wait_learn_place(redlock_core *core, redlock_slot *slot);

@@ -464,6 +464,16 @@ void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag,
     redlock_slot_touch(core, slot);
 }
 
+/* By our clock: a RELEASE that was sent does nothing after this. */
+static redlock_ns release_over(const redlock_core *core, const redlock_vote *vote) {
+    const redlock_slot *slot = vote->slot;
+    redlock_ns lives =
+        redlock_ns_add(redlock_ns_add(slot->seek.ttl, slot->seek.margin), slot->seek.node_timeout);
+    redlock_ns outlast =
+        redlock_quorum_outlast(lives, core->config.drift_ppm, core->config.drift_floor);
+    return redlock_ns_add(core->now, outlast);
+}
+
 void redlock_vote_cut(redlock_core *core, redlock_vote *vote) {
     redlock_command_kind claim = vote->claim;
     bool released = vote->release_open;
@@ -476,8 +486,11 @@ void redlock_vote_cut(redlock_core *core, redlock_vote *vote) {
     }
     if (released) {
         bool goes_on = vote->slot->state == REDLOCK_SLOT_PAUSED ||
-                       vote->slot->state == REDLOCK_SLOT_SEEKING;
-        vote->spent = goes_on && vote->slot->seek.queued;
+                       vote->slot->state == REDLOCK_SLOT_SEEKING ||
+                       vote->slot->state == REDLOCK_SLOT_HELD;
+        if (goes_on && vote->slot->seek.queued) {
+            vote->spent_until = release_over(core, vote);
+        }
         redlock_vote_undo(core, vote);
         return;
     }

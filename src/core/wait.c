@@ -81,9 +81,13 @@ void redlock_wait_wake_all(redlock_core *core, uint32_t node) {
     }
 }
 
+bool redlock_wait_vote_is_spent(const redlock_core *core, const redlock_vote *vote) {
+    return core->now < vote->spent_until;
+}
+
 bool redlock_wait_is_spent(const redlock_core *core, const redlock_slot *slot) {
     for (uint32_t i = 0; i < core->config.node_count; i++) {
-        if (slot->votes[i].spent) {
+        if (redlock_wait_vote_is_spent(core, &slot->votes[i])) {
             return true;
         }
     }
