@@ -21,10 +21,15 @@ if is_late(not_after_ms) then
     return answer(LATE, 0, 0)
 end
 
-if place == 'leave' then
+if place == 'leave' and KEYS[4] then
     queue_leave(token)
 end
-if holder_read() ~= token then
+local holder = holder_read()
+if holder ~= token then
+    -- Who was woken for a free name and leaves must not take the wake along.
+    if not holder and place == 'leave' and KEYS[4] then
+        queue_wake_before('')
+    end
     return answer(NO, 0, 0)
 end
 if not KEYS[4] then

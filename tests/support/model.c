@@ -572,6 +572,8 @@ static redlock_answer step_release(const moment *at) {
     }
     if (holds) {
         release_pass_on(at);
+    } else if (at->command->place == REDLOCK_PLACE_LEAVE && at->key->value_len == 0) {
+        (void)queue_wake_before(at, bytes_at(NULL, 0));
     }
     redlock_answer_kind kind = holds ? REDLOCK_ANSWER_YES : REDLOCK_ANSWER_NO;
     redlock_answer result = answer(at, kind, holds ? REDLOCK_OK : REDLOCK_NOT_HELD);
