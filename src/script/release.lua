@@ -63,6 +63,10 @@ end
 for _, waiter in ipairs(away) do
     redis.call('ZADD', KEYS[3], waiter[2], waiter[1])
 end
+if #away > 0 then
+    -- A set that was emptied meanwhile has lost the end of its life; `alive` has the same.
+    redis.call('PEXPIRE', KEYS[3], math.max(redis.call('PTTL', KEYS[4]), 1))
+end
 if hand_off_ms == 0 then
     queue_wake_before('')
 end
