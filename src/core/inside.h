@@ -118,7 +118,7 @@ typedef struct redlock_slot {
     bool held_seen; /* the last attempt failed because somebody holds the name */
     /* waiting in queues */
     bool listens;         /* counted in core->listeners */
-    uint32_t wake_number; /* names this wait among all that had the slot's index */
+    uint32_t wake_number; /* names the token that waits among all that the slot's index had */
     uint64_t ticket;      /* its place on every node of several; 0: each node gives one */
     redlock_ns asked_at;  /* when wall_us was right */
     redlock_ns linger_until; /* an attempt that has some grants hopes for more; NEVER: not yet */

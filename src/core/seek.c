@@ -69,6 +69,7 @@ static void begin_attempt(redlock_core *core, redlock_slot *slot, uint64_t wall_
 static void begin_token(redlock_core *core, redlock_slot *slot, uint64_t wall_us) {
     slot->attempt++;
     slot->asked_at = core->now;
+    slot->wake_number = ++core->wake_last; /* what wakes an older token is no news for this one */
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         slot->votes[i].spent_until = 0;
     }

@@ -163,6 +163,7 @@ void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret
         REDLOCK_ASSERT(!vote->release_open);
         vote->release_open = true;
         vote->stays = ret_wish->as.send.command.place == REDLOCK_PLACE_STAY;
+        vote->queued = vote->queued || vote->stays;
         vote->release_tag = core->tag_last;
         vote->release_at = core->now;
         vote->undo_at = 0;

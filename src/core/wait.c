@@ -41,7 +41,6 @@ static uint64_t ticket_now(const redlock_core *core, uint64_t wall_us) {
 
 void redlock_wait_start(redlock_core *core, redlock_slot *slot, uint64_t wall_us) {
     REDLOCK_ASSERT(slot->seek.fenced && slot->seek.tries_max == 0);
-    slot->wake_number = ++core->wake_last;
     slot->ticket = core->config.node_count == 1 ? 0 : ticket_now(core, wall_us);
 }
 
