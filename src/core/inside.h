@@ -29,7 +29,7 @@
 #define REDLOCK_LISTEN_IDLE_NS (UINT64_C(30) * REDLOCK_NS_PER_S)
 /* Who can't be woken asks again at least so often; less than the scripts' AWAY_MS. */
 #define REDLOCK_DEAF_POLL_NS REDLOCK_NS_PER_S
-#define REDLOCK_POLL_FACTOR_MAX 64u /* of the intervals of those at the back; as in prelude.lua */
+#define REDLOCK_POLL_FACTOR_MAX 4u /* of the intervals of those at the back; as in prelude.lua */
 
 /* --- vote ------------------------------------------------------------------------------------ */
 
@@ -73,7 +73,7 @@ typedef struct redlock_vote {
     bool stays;     /* the unanswered RELEASE keeps the place in the queue */
     bool asked;     /* GRANT, in this attempt */
     bool woken;     /* since GRANT was sent last */
-    bool spent;     /* a RELEASE may still land: this token may not be granted here again */
+    redlock_ns spent_until; /* a RELEASE may still land: the token may not be given to the node again */
     bool foreign;   /* the holder's value is none that redlock makes: it will not hand over */
     uint32_t place; /* as the node said last */
     redlock_ns undo_at;      /* no RELEASE before this */
@@ -118,7 +118,7 @@ typedef struct redlock_slot {
     bool held_seen; /* the last attempt failed because somebody holds the name */
     /* waiting in queues */
     bool listens;         /* counted in core->listeners */
-    uint32_t wake_number; /* names this wait among all that had the slot's index */
+    uint32_t wake_number; /* names the token that waits among all that the slot's index had */
     uint64_t ticket;      /* its place on every node of several; 0: each node gives one */
     redlock_ns asked_at;  /* when wall_us was right */
     redlock_ns linger_until; /* an attempt that has some grants hopes for more; NEVER: not yet */
@@ -262,8 +262,11 @@ bool redlock_wait_lingers(redlock_core *core, redlock_slot *slot, const redlock_
 void redlock_wait_wake(redlock_core *core, uint64_t tag, uint32_t node);
 /* Whoever waits may have missed this node's wake. */
 void redlock_wait_wake_all(redlock_core *core, uint32_t node);
-/* Some node's RELEASE of the slot's token may still land. */
+/* A RELEASE of the slot's token may still land on the vote's node; on some node. */
+bool redlock_wait_vote_is_spent(const redlock_core *core, const redlock_vote *vote);
 bool redlock_wait_is_spent(const redlock_core *core, const redlock_slot *slot);
+/* When that is over on all of them. */
+redlock_ns redlock_wait_spent_until(const redlock_core *core, const redlock_slot *slot);
 /* Learns the place from the nodes' answers, and tells it when it has changed. */
 void redlock_wait_learn_place(redlock_core *core, redlock_slot *slot);
 

@@ -21,13 +21,14 @@ static uint32_t free_votes(const redlock_core *core, const redlock_slot *slot) {
 
 /* A vote that still has an older token to undo takes no part: two tokens of ours at one node could
  * not be told apart by what is on the way.  Who waits in queues has one token all the time. */
-static bool vote_may_be_asked(const redlock_vote *vote) {
+static bool vote_may_be_asked(const redlock_core *core, const redlock_vote *vote) {
     bool is_idle = vote->want == 0 && vote->claim == 0 && !vote->release_open;
-    return vote->slot->seek.queued ? is_idle && !vote->spent : redlock_vote_is_free(vote);
+    return vote->slot->seek.queued ? is_idle && !redlock_wait_vote_is_spent(core, vote)
+                                    : redlock_vote_is_free(vote);
 }
 
 static void ask_grant(redlock_core *core, redlock_vote *vote) {
-    if (!vote_may_be_asked(vote)) {
+    if (!vote_may_be_asked(core, vote)) {
         redlock_vote_fail(core, vote, vote->status == REDLOCK_OK ? REDLOCK_SILENT : vote->status);
         return;
     }
@@ -68,8 +69,9 @@ static void begin_attempt(redlock_core *core, redlock_slot *slot, uint64_t wall_
 static void begin_token(redlock_core *core, redlock_slot *slot, uint64_t wall_us) {
     slot->attempt++;
     slot->asked_at = core->now;
+    slot->wake_number = ++core->wake_last; /* what wakes an older token is no news for this one */
     for (uint32_t i = 0; i < core->config.node_count; i++) {
-        slot->votes[i].spent = false;
+        slot->votes[i].spent_until = 0;
     }
     begin_attempt(core, slot, wall_us);
 }
@@ -224,6 +226,11 @@ void redlock_seek_pause_review(redlock_core *core, redlock_slot *slot) {
         }
         return;
     }
+    if (slot->seek.queued && slot->seek.own_token) {
+        /* It has no other token: nothing is asked until the release can't land any more. */
+        slot->retry_at = redlock_ns_max(slot->retry_at, redlock_wait_spent_until(core, slot));
+        return;
+    }
     if (core->now >= slot->retry_at && !slot->token_asked &&
         free_votes(core, slot) >= core->quorum) {
         slot->token_asked = true;
@@ -323,7 +330,7 @@ static void ask_rest(redlock_core *core, redlock_slot *slot) {
         redlock_vote *vote = &slot->votes[i];
         bool is_woken = vote->woken && vote->outcome == REDLOCK_OUTCOME_NO &&
                         !REDLOCK_MUTANT(WAKE_LOST_WHILE_ASKING);
-        if ((!vote->asked || is_woken) && vote_may_be_asked(vote)) {
+        if ((!vote->asked || is_woken) && vote_may_be_asked(core, vote)) {
             ask_grant(core, vote);
         }
     }

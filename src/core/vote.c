@@ -163,6 +163,7 @@ void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret
         REDLOCK_ASSERT(!vote->release_open);
         vote->release_open = true;
         vote->stays = ret_wish->as.send.command.place == REDLOCK_PLACE_STAY;
+        vote->queued = vote->queued || vote->stays;
         vote->release_tag = core->tag_last;
         vote->release_at = core->now;
         vote->undo_at = 0;
@@ -345,7 +346,7 @@ static void release_answered(redlock_core *core, redlock_vote *vote, const redlo
     case REDLOCK_ANSWER_YES:
     case REDLOCK_ANSWER_NO:
         vote->ours = !strays_are_over(vote, answer);
-        vote->queued = vote->ours || vote->stays;
+        vote->queued = vote->slot->seek.queued && (vote->ours || vote->stays);
         if (vote->ours) { /* this RELEASE came too early: again when no stray can land any more */
             uint64_t wait_ms = vote->stray_not_after_ms - answer->time_ms + 1;
             vote->undo_at = redlock_ns_add(core->now, redlock_ns_from_ms(wait_ms));
@@ -464,6 +465,16 @@ void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag,
     redlock_slot_touch(core, slot);
 }
 
+/* By our clock: a RELEASE that was sent does nothing after this. */
+static redlock_ns release_over(const redlock_core *core, const redlock_vote *vote) {
+    const redlock_slot *slot = vote->slot;
+    redlock_ns lives =
+        redlock_ns_add(redlock_ns_add(slot->seek.ttl, slot->seek.margin), slot->seek.node_timeout);
+    redlock_ns outlast =
+        redlock_quorum_outlast(lives, core->config.drift_ppm, core->config.drift_floor);
+    return redlock_ns_add(core->now, outlast);
+}
+
 void redlock_vote_cut(redlock_core *core, redlock_vote *vote) {
     redlock_command_kind claim = vote->claim;
     bool released = vote->release_open;
@@ -476,8 +487,11 @@ void redlock_vote_cut(redlock_core *core, redlock_vote *vote) {
     }
     if (released) {
         bool goes_on = vote->slot->state == REDLOCK_SLOT_PAUSED ||
-                       vote->slot->state == REDLOCK_SLOT_SEEKING;
-        vote->spent = goes_on && vote->slot->seek.queued;
+                       vote->slot->state == REDLOCK_SLOT_SEEKING ||
+                       vote->slot->state == REDLOCK_SLOT_HELD;
+        if (goes_on && vote->slot->seek.queued) {
+            vote->spent_until = release_over(core, vote);
+        }
         redlock_vote_undo(core, vote);
         return;
     }

@@ -9,10 +9,9 @@
  * all nodes at one instant.
  *
  * How often who asks without having been woken: the first of the queue at the end of what the holder
- * has left, or after `poll`; the one at place r after r times that, but those at places that are
- * powers of two as often as the first.  So W waiters ask O(log W) times in an interval, and still
- * somebody finds within two intervals that all in front of it have died: its GRANT wakes the first
- * that lives. */
+ * has left, or after `poll`; those behind it after two, three, and all others after four times that.
+ * With polls of a third of the ttl, whoever is left finds within a ttl and a third that the holder and
+ * all in front of it have died together, and W waiters cost W/4 questions in an interval. */
 #include "core/inside.h"
 
 #define LINGER_ROUND_TRIPS 3u
@@ -41,7 +40,6 @@ static uint64_t ticket_now(const redlock_core *core, uint64_t wall_us) {
 
 void redlock_wait_start(redlock_core *core, redlock_slot *slot, uint64_t wall_us) {
     REDLOCK_ASSERT(slot->seek.fenced && slot->seek.tries_max == 0);
-    slot->wake_number = ++core->wake_last;
     slot->ticket = core->config.node_count == 1 ? 0 : ticket_now(core, wall_us);
 }
 
@@ -81,13 +79,20 @@ void redlock_wait_wake_all(redlock_core *core, uint32_t node) {
     }
 }
 
-bool redlock_wait_is_spent(const redlock_core *core, const redlock_slot *slot) {
+bool redlock_wait_vote_is_spent(const redlock_core *core, const redlock_vote *vote) {
+    return core->now < vote->spent_until;
+}
+
+redlock_ns redlock_wait_spent_until(const redlock_core *core, const redlock_slot *slot) {
+    redlock_ns until = 0;
     for (uint32_t i = 0; i < core->config.node_count; i++) {
-        if (slot->votes[i].spent) {
-            return true;
-        }
+        until = redlock_ns_max(until, slot->votes[i].spent_until);
     }
-    return false;
+    return until;
+}
+
+bool redlock_wait_is_spent(const redlock_core *core, const redlock_slot *slot) {
+    return core->now < redlock_wait_spent_until(core, slot);
 }
 
 /* --- asking without having been woken -------------------------------------------------------- */
@@ -134,10 +139,9 @@ static bool has_grants(const redlock_core *core, const redlock_slot *slot) {
 
 /* As poll_interval_ms in prelude.lua, less up to a fifth so that waiters don't ask in step. */
 static redlock_ns poll_interval(redlock_core *core, const redlock_slot *slot) {
-    uint32_t rank = slot->place > 0 ? slot->place - 1 : 0;
-    bool is_sentinel = (rank & (rank - 1)) == 0; /* 0, 1, 2, 4, 8 ... */
-    uint64_t factor = rank + 1 < REDLOCK_POLL_FACTOR_MAX ? rank + 1 : REDLOCK_POLL_FACTOR_MAX;
-    redlock_ns interval = slot->seek.poll * (is_sentinel ? 1 : factor);
+    uint64_t place = slot->place > 0 ? slot->place : 1;
+    uint64_t factor = place < REDLOCK_POLL_FACTOR_MAX ? place : REDLOCK_POLL_FACTOR_MAX;
+    redlock_ns interval = slot->seek.poll * factor;
     return interval - redlock_prng_upto(&core->prng, interval / 5);
 }
 

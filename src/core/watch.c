@@ -31,9 +31,10 @@ static redlock_ns retry_delay(redlock_core *core, const redlock_slot *slot) {
 /* --- rounds ---------------------------------------------------------------------------------- */
 
 static void ask_renew(redlock_core *core, redlock_slot *slot, redlock_vote *vote) {
-    if (vote_is_stale(slot, vote) || vote->release_open || vote->want != 0) {
-        redlock_vote_fail(core, vote,
-                          REDLOCK_SILENT); /* an older token is still being undone there */
+    if (vote_is_stale(slot, vote) || vote->release_open || vote->want != 0 ||
+        redlock_wait_vote_is_spent(core, vote)) {
+        /* An older token, or an older grant of this one, is still being undone there. */
+        redlock_vote_fail(core, vote, REDLOCK_SILENT);
         return;
     }
     vote->relearned = false;

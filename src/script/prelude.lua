@@ -179,24 +179,29 @@ local function queue_leave(token)
     redis.call('HDEL', KEYS[4], token)
 end
 
+-- A waiter that is woken asks at once: if it does not, the others need not wait for longer than this.
+local WOKEN_MS = 2000
+
 -- Wakes the waiter's process.  PUBLISH says whether anybody heard it: the quickest way to learn of a
 -- crash.  True: it was heard; false: not now; nil: it has not asked for longer than it may.
-local function queue_wake(token)
+-- keep_ms, unless nil: how long it still counts if it was heard and does not ask.
+local function queue_wake(token, keep_ms)
     local alive = redis.call('HGET', KEYS[4], token)
     local until_ms, channel, tag = string.match(alive or '', '^(%d+) (%w+) (%d+)$')
     until_ms = tonumber(until_ms)
     if not until_ms or until_ms < now_ms then
         return nil
     end
-    local heard = redis.pcall('PUBLISH', 'redlock:wake:' .. channel, tag)
-    if type(heard) == 'number' and heard > 0 then
-        return true
+    local count = redis.pcall('PUBLISH', 'redlock:wake:' .. channel, tag)
+    local is_heard = type(count) == 'number' and count > 0
+    if not is_heard then
+        keep_ms = AWAY_MS
     end
-    if until_ms > now_ms + AWAY_MS then
-        local away = digits(now_ms + AWAY_MS) .. ' ' .. channel .. ' ' .. tag
-        redis.call('HSET', KEYS[4], token, away)
+    if keep_ms and until_ms > now_ms + keep_ms then
+        local kept = digits(now_ms + keep_ms) .. ' ' .. channel .. ' ' .. tag
+        redis.call('HSET', KEYS[4], token, kept)
     end
-    return false
+    return is_heard
 end
 
 -- Wakes the first waiter in front of `token` (in front of nobody: '') who can be reached.  Returns
@@ -209,7 +214,7 @@ local function queue_wake_before(token)
             if waiter == token then
                 return false
             end
-            local heard = queue_wake(waiter)
+            local heard = queue_wake(waiter, WOKEN_MS)
             if heard then
                 return true
             end
@@ -224,14 +229,9 @@ local function queue_wake_before(token)
     end
 end
 
--- The further back, the rarer a waiter asks, so that all together ask the less often for each one of
--- them; but those at places that are powers of two ask as often as the first, and find within one
--- interval that everybody in front of them has died.  core/seek.c counts in the same way.
+-- The further back, the rarer a waiter asks; core/wait.c counts in the same way.
 local function poll_interval_ms(poll_ms, rank)
-    if rank == 0 or math.frexp(rank) == 0.5 then
-        return poll_ms
-    end
-    return poll_ms * math.min(1 + rank, 64)
+    return poll_ms * math.min(1 + rank, 4)
 end
 
 -- Puts `token` into the queue, or keeps it alive there, and returns its place; the first is 1.

@@ -21,15 +21,17 @@ if is_late(not_after_ms) then
     return answer(LATE, 0, 0)
 end
 
+local holder = holder_read()
+local holds = holder == token
+if not holds and not (place == 'leave' and KEYS[4]) then
+    return answer(NO, 0, 0)
+end
 if place == 'leave' then
     queue_leave(token)
 end
-if holder_read() ~= token then
-    return answer(NO, 0, 0)
-end
-local hands_over = KEYS[4] and hand_off_ms > 0 and place ~= 'stay'
+local hands_over = holds and KEYS[4] and hand_off_ms > 0 and place ~= 'stay'
 local first = hands_over and redis.call('ZPOPMIN', KEYS[3]) or {}
-if not KEYS[4] or hands_over and not first[1] then
+if holds and (not KEYS[4] or hands_over and not first[1]) then
     redis.call('DEL', KEYS[1])
     return answer(YES, 0, 0)
 end
@@ -52,6 +54,10 @@ if hands_over then
     for _, waiter in ipairs(away) do
         redis.call('ZADD', KEYS[3], waiter[2], waiter[1])
     end
+    if #away > 0 then
+        -- A set that was emptied meanwhile has lost the end of its life; `alive` has the same.
+        redis.call('PEXPIRE', KEYS[3], math.max(redis.call('PTTL', KEYS[4]), 1))
+    end
     -- Without a mark there is nothing to raise: the waiter was woken, and asks like a newcomer.
     local mark = next and mark_read(true) or 0
     if mark > 0 and not bad then
@@ -64,9 +70,14 @@ if hands_over then
     return answer(YES, 0, 0)
 end
 
-redis.call('DEL', KEYS[1])
+if holds then
+    redis.call('DEL', KEYS[1])
+end
 if place == 'stay' then
     queue_enter(token, poll_ms, ticket, wake)
 end
-queue_wake_before(place == 'stay' and token or '')
-return answer(YES, 0, 0)
+-- Also who was woken for a free name and leaves: it must not take the wake along.
+if holds or not holder then
+    queue_wake_before(place == 'stay' and token or '')
+end
+return answer(holds and YES or NO, 0, 0)

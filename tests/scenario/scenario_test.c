@@ -2,7 +2,8 @@
  *
  * A scenario is one claim.  Its file begins with the claim as a comment; then come blocks of
  * commands, `----`, and what happens, each ended by an empty line; a block in which nothing
- * happens says `ok`.  Every command is described above its handler below.
+ * happens says `ok`.  Every command is described above its handler below; with the word `quietly`
+ * behind it what it does is left out of the trace.
  *
  *     scenario_test                         runs all *.scn of $REDLOCK_TEST_DIR/scenario
  *     scenario_test FILE.scn...             runs these
@@ -23,7 +24,7 @@
 #define WORDS_MAX 24
 #define LINE_BYTES 512
 #define FILES_MAX 256
-#define LOCKS_MAX 32
+#define LOCKS_MAX 128
 #define IDLE_LIMIT (REDLOCK_WORLD_ORIGIN + 24 * 3600 * REDLOCK_NS_PER_S)
 
 typedef struct scenario {
@@ -195,6 +196,9 @@ static redlock_seek seek_of(scenario *run, const command_line *line, redlock_see
     seek.retry_jitter = time_or(run, line, "jitter", base.retry_jitter);
     seek.renew = time_or(run, line, "renew", base.renew);
     seek.fenced = has_word(line, "plain") ? false : base.fenced;
+    seek.queued = has_word(line, "queued") || base.queued;
+    seek.barge = has_word(line, "barge") || base.barge;
+    seek.poll = time_or(run, line, "poll", base.poll);
     return seek;
 }
 
@@ -202,8 +206,8 @@ static redlock_seek seek_of(scenario *run, const command_line *line, redlock_see
  *
  * Must come first.  All clients are connected to all nodes when the scenario begins, unless `cold`
  * is said.  `latency` is one way.  guard: the restart guard; nodes are declared ready unless
- * `fresh` is said.  silence, connect-timeout, release-timeout, backoff, backoff-max, inflight and
- * seed are the core's.  What acquire takes may be said here for all that follow. */
+ * `fresh` is said.  silence, connect-timeout, release-timeout, backoff, backoff-max, inflight,
+ * hand-off and seed are the core's.  What acquire takes may be said here for all that follow. */
 static void do_world(scenario *run, const command_line *line) {
     redlock_world_config config = {
         .client_count = (uint32_t)number_or(run, line, "clients", 1),
@@ -217,6 +221,7 @@ static void do_world(scenario *run, const command_line *line) {
                  .release_timeout = time_or(run, line, "release-timeout", 0),
                  .backoff_min = time_or(run, line, "backoff", 0),
                  .backoff_max = time_or(run, line, "backoff-max", 0),
+                 .hand_off = time_or(run, line, "hand-off", 0),
                  .inflight_max = (uint32_t)number_or(run, line, "inflight", 0)},
     };
     run->world = redlock_world_create(&config);
@@ -226,7 +231,6 @@ static void do_world(scenario *run, const command_line *line) {
     }
     redlock_world_run_until(run->world, REDLOCK_WORLD_ORIGIN);
     redlock_trace_init(&run->trace, config.node_count, REDLOCK_WORLD_ORIGIN);
-    run->world->trace = &run->trace;
 }
 
 /* run until=80ms       everything that happens up to that instant, it included
@@ -266,7 +270,31 @@ static void state_of_node(scenario *run, const command_line *line, uint32_t node
     redlock_trace_node(&run->trace, world->now, ' ', '=', node, words);
 }
 
-/* state job            what each node holds, and what each client believes to hold */
+/* "job waited for by A#1 B#1", in the order of the queue; `!` behind those whose time is over. */
+static void state_of_queue(scenario *run, const command_line *line, uint32_t node) {
+    const redlock_world *world = run->world;
+    redlock_bytes name = redlock_bytes_of(line->word[1]);
+    uint64_t now_us = redlock_world_node_us(world, node);
+    const redlock_model_waiter *waiter;
+    char words[REDLOCK_TRACE_WORDS_BYTES];
+    size_t len = (size_t)snprintf(words, sizeof words, "%s waited for by", line->word[1]);
+    uint32_t place = 1;
+    for (; (waiter = redlock_model_waiter_at(&world->node[node].model, name, place, now_us)) != NULL;
+         place++) {
+        char token[REDLOCK_MODEL_VALUE_BYTES + 1];
+        redlock_bytes bytes = {.at = waiter->token, .len = waiter->token_len};
+        redlock_words_token(bytes, token, sizeof token);
+        const char *after = waiter->until_ms < now_us / 1000 ? "!" : "";
+        if (len + strlen(token) + 8 < sizeof words) {
+            len += (size_t)snprintf(words + len, sizeof words - len, " %s%s", token, after);
+        }
+    }
+    if (place > 1) {
+        redlock_trace_node(&run->trace, world->now, ' ', '=', node, words);
+    }
+}
+
+/* state job            what each node holds, who waits there, and what each client believes to hold */
 static void do_state(scenario *run, const command_line *line) {
     if (line->count < 2) {
         complain(run, "no name is given", line->word[0]);
@@ -274,6 +302,9 @@ static void do_state(scenario *run, const command_line *line) {
     }
     for (uint32_t n = 0; n < run->world->config.node_count; n++) {
         state_of_node(run, line, n);
+    }
+    for (uint32_t n = 0; n < run->world->config.node_count; n++) {
+        state_of_queue(run, line, n);
     }
     for (uint32_t i = 0; i < run->lock_count; i++) {
         const redlock_world_lock *lock = &run->world->lock[run->locks[i]];
@@ -300,12 +331,13 @@ static void remember(scenario *run, uint32_t lock) {
 }
 
 /* acquire A job ttl=10s wait=0 tries=3 retry=50ms jitter=250ms renew=3s margin=1s node-timeout=50ms
- *               own-token=TEXT plain
+ *               own-token=TEXT plain queued poll=1s barge times=1
  *
- * wait=never waits for ever.  jitter is 0 and renew is off unless they are given. */
+ * times: so many such locks, one after the other in the same instant.  wait=never waits for ever, queued in the queues of the nodes.  jitter is 0 and renew is off unless they are given. */
 static void do_acquire(scenario *run, const command_line *line) {
     uint32_t client = client_of(run, line);
-    if (line->count >= 3) {
+    uint64_t times = number_or(run, line, "times", 1);
+    for (uint64_t i = 0; i < times && line->count >= 3; i++) {
         redlock_seek seek = seek_of(run, line, run->seek);
         remember(run, redlock_world_acquire(run->world, client, line->word[2], &seek,
                                             value_of(line, "own-token")));
@@ -322,13 +354,12 @@ static void do_adopt(scenario *run, const command_line *line) {
         complain(run, "adopt needs a name and token=", line->word[0]);
         return;
     }
-    char made[33];
+    char made[REDLOCK_WORLD_TOKEN_BYTES + 1];
     uint64_t number = 0;
     bool is_short = token[0] >= 'A' && token[0] <= 'F' && token[1] == '#' &&
                     redlock_bytes_to_u64(redlock_bytes_of(token + 2), 9999, &number);
     if (is_short) {
-        memset(made, token[0] - 'A' + 'a', 28);
-        (void)snprintf(made + 28, 5, "%04u", (unsigned)number % 10000);
+        redlock_world_token((uint32_t)(token[0] - 'A'), (uint32_t)number, made);
         token = made;
     }
     redlock_seek seek = seek_of(run, line, run->seek);
@@ -433,6 +464,32 @@ static void do_break_link(scenario *run, const command_line *line) {
     each_link(run, line, link_break);
 }
 
+/* --- commands: faults of being woken --------------------------------------------------------- */
+
+static void link_wakes(scenario *run, const command_line *line, uint32_t client, uint32_t node) {
+    redlock_world_link *link = &run->world->client[client].link[node];
+    link->wake_way = time_or(run, line, "take", link->wake_way);
+    link->drop_wakes = (uint32_t)number_or(run, line, "lose", link->drop_wakes);
+    link->is_refusing_listen = has_word(line, "refuse") ||
+                               (link->is_refusing_listen && !has_word(line, "allow"));
+}
+
+/* wakes A n1 take=5ms        a wake is on its way for so long, whatever answers take
+ * wakes n1 lose=2            so many of the next wakes never arrive
+ * wakes n1 refuse            subscribing is refused; `allow` ends that */
+static void do_wakes(scenario *run, const command_line *line) {
+    each_link(run, line, link_wakes);
+}
+
+static void link_deafen(scenario *run, const command_line *line, uint32_t client, uint32_t node) {
+    redlock_world_deafen(run->world, client, node, has_word(line, "unheard"));
+}
+
+/* deafen A n1 unheard        the subscription ends at the node; the client hears of it, or does not */
+static void do_deafen(scenario *run, const command_line *line) {
+    each_link(run, line, link_deafen);
+}
+
 /* --- commands: faults of nodes --------------------------------------------------------------- */
 
 static void node_pause(scenario *run, const command_line *line, uint32_t node) {
@@ -467,6 +524,7 @@ static void node_refuse(scenario *run, const command_line *line, uint32_t node) 
     run->world->node[node].is_refusing = !has_word(line, "no-more");
     for (uint32_t c = 0; c < run->world->config.client_count && !has_word(line, "no-more"); c++) {
         redlock_world_break(run->world, c, node);
+        redlock_world_deafen(run->world, c, node, false);
     }
 }
 
@@ -548,6 +606,11 @@ static void do_freeze(scenario *run, const command_line *line) {
         redlock_ns_add(run->world->now, time_or(run, line, "for", 0));
 }
 
+/* kill A                     the process is gone, and its connections with it */
+static void do_kill(scenario *run, const command_line *line) {
+    redlock_world_kill(run->world, client_of(run, line));
+}
+
 /* --- running a file -------------------------------------------------------------------------- */
 
 static const struct {
@@ -568,6 +631,8 @@ static const struct {
     {"forget", do_forget},   {"lose", do_lose},
     {"plant", do_plant},     {"skew", do_skew},
     {"freeze", do_freeze},   {"break-link", do_break_link},
+    {"wakes", do_wakes},     {"deafen", do_deafen},
+    {"kill", do_kill},
 };
 
 static command_line split(char *text) {
@@ -593,7 +658,12 @@ static void run_command(scenario *run, const char *text) {
             return;
         }
         if (is_it) {
+            bool is_quiet = run->world != NULL && has_word(&line, "quietly");
+            if (is_quiet) {
+                run->world->trace = NULL;
+            }
             commands[i].act(run, &line);
+            run->world->trace = &run->trace;
             return;
         }
     }

@@ -17,7 +17,12 @@ typedef enum redlock_happening_kind {
     REDLOCK_HAPPENING_ANSWER,      /* arrives at a client */
     REDLOCK_HAPPENING_UP,
     REDLOCK_HAPPENING_DOWN,
-    REDLOCK_HAPPENING_TOKEN
+    REDLOCK_HAPPENING_TOKEN,
+    REDLOCK_HAPPENING_LISTEN,   /* a client's wish to be woken arrives at a node */
+    REDLOCK_HAPPENING_UNLISTEN, /* the end of it does */
+    REDLOCK_HAPPENING_LISTENED, /* the node's yes arrives at the client */
+    REDLOCK_HAPPENING_DEAF,     /* the end of being woken arrives at the client */
+    REDLOCK_HAPPENING_WAKE      /* arrives at a client */
 } redlock_happening_kind;
 
 typedef struct redlock_happening {
@@ -26,12 +31,14 @@ typedef struct redlock_happening {
     redlock_happening_kind kind;
     uint32_t client, node, epoch, life;
     uint32_t lock; /* COMMAND, ANSWER, TOKEN */
-    uint64_t tag;
+    uint64_t tag;  /* COMMAND, ANSWER, WAKE */
     redlock_command command; /* its bytes are the ones below */
     redlock_answer answer;   /* UP: time_ms */
     uint8_t name[REDLOCK_MODEL_NAME_BYTES];
     uint8_t token[REDLOCK_MODEL_VALUE_BYTES]; /* also the answer's text */
     uint8_t run_id[REDLOCK_RUN_ID_BYTES];
+    uint8_t channel[REDLOCK_CHANNEL_BYTES];
+    uint8_t waiters[REDLOCK_WAITERS_BYTES_MAX]; /* last: mostly none of it is used, nor copied */
 } redlock_happening;
 
 typedef struct redlock_happenings {

@@ -7,6 +7,13 @@
  * mark out of everybody's reach. */
 #define GRANT_AHEAD_MAX_US UINT64_C(3600000000)
 #define RAISE_AHEAD_MAX_US UINT64_C(86400000000)
+/* The queue's numbers, as in the scripts. */
+#define HEADS_MAX 128u
+#define HEADS_FIRST 2u
+#define AWAY_MS 3000u
+#define POLL_FACTOR_MAX 64u
+#define SHOWN_MAX 32u
+#define LABEL_BYTES 64u
 
 /* --- the keyspace ------------------------------------------------------------------------ */
 
@@ -29,6 +36,16 @@ static const redlock_model_key *key_find(const redlock_model *model, redlock_byt
     return NULL;
 }
 
+static void queue_clear(redlock_model *model, uint32_t key) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < model->waiter_count; i++) {
+        if (model->waiters[i].key != key) {
+            model->waiters[kept++] = model->waiters[i];
+        }
+    }
+    model->waiter_count = kept;
+}
+
 /* The name's entry with everything removed whose time is over; made when it is missing. */
 static redlock_model_key *key_open(redlock_model *model, redlock_bytes name, uint64_t now_ms) {
     const redlock_model_key *found = key_find(model, name);
@@ -45,6 +62,9 @@ static redlock_model_key *key_open(redlock_model *model, redlock_bytes name, uin
     }
     if (now_ms > key->mark_expires_ms) {
         key->mark = 0;
+    }
+    if (now_ms > key->queue_expires_ms && model->waiter_count > 0) {
+        queue_clear(model, (uint32_t)(key - model->key));
     }
     return key;
 }
@@ -76,9 +96,15 @@ static uint64_t larger(uint64_t a, uint64_t b) {
 /* --- a node's life ----------------------------------------------------------------------- */
 
 void redlock_model_init(redlock_model *model, uint32_t number) {
-    *model = (redlock_model){.fails_with = REDLOCK_OK};
+    *model = (redlock_model){.fails_with = REDLOCK_OK, .number = number};
     memset(model->run_id, '0', REDLOCK_RUN_ID_BYTES);
     model->run_id[0] = (char)('a' + number);
+}
+
+void redlock_model_deinit(redlock_model *model) {
+    free(model->waiters);
+    model->waiters = NULL;
+    model->waiter_count = model->waiter_size = 0;
 }
 
 void redlock_model_restart(redlock_model *model, bool lose) {
@@ -92,6 +118,7 @@ void redlock_model_restart(redlock_model *model, bool lose) {
     }
     if (lose) {
         model->key_count = 0;
+        model->waiter_count = 0;
         model->has_boot = false;
     }
 }
@@ -105,6 +132,21 @@ redlock_bytes redlock_model_value(const redlock_model *model, redlock_bytes name
 uint64_t redlock_model_mark(const redlock_model *model, redlock_bytes name, uint64_t now_us) {
     const redlock_model_key *key = key_find(model, name);
     return key != NULL && now_us / 1000 <= key->mark_expires_ms ? key->mark : 0;
+}
+
+const redlock_model_waiter *redlock_model_waiter_at(const redlock_model *model, redlock_bytes name,
+                                                    uint32_t place, uint64_t now_us) {
+    const redlock_model_key *key = key_find(model, name);
+    if (key == NULL || now_us / 1000 > key->queue_expires_ms) {
+        return NULL;
+    }
+    uint32_t index = (uint32_t)(key - model->key);
+    for (uint32_t i = 0; i < model->waiter_count; i++) {
+        if (model->waiters[i].key == index && --place == 0) {
+            return &model->waiters[i];
+        }
+    }
+    return NULL;
 }
 
 void redlock_model_plant(redlock_model *model, redlock_bytes name, redlock_bytes value,
@@ -155,8 +197,9 @@ static redlock_answer answer_not_ready(const moment *at, uint64_t left_ms, const
     return result;
 }
 
-static redlock_answer answer_held(const moment *at) {
+static redlock_answer answer_held(const moment *at, uint32_t place) {
     redlock_answer result = answer(at, REDLOCK_ANSWER_NO, REDLOCK_HELD);
+    result.place = place;
     result.left_ms = key_left_ms(at->key, at->now_ms);
     result.text = say(at->model, key_value(at->key));
     return result;
@@ -217,6 +260,178 @@ static bool guard_allows(const moment *at, redlock_answer *ret_answer) {
     return true;
 }
 
+/* --- the queue --------------------------------------------------------------------------- */
+
+static redlock_bytes waiter_token(const redlock_model_waiter *waiter) {
+    return bytes_at(waiter->token, waiter->token_len);
+}
+
+/* Sorted sets order equal scores by their members' bytes. */
+static bool waiter_is_before(const redlock_model_waiter *a, const redlock_model_waiter *b) {
+    if (a->ticket != b->ticket) {
+        return a->ticket < b->ticket;
+    }
+    size_t shorter = a->token_len < b->token_len ? a->token_len : b->token_len;
+    int order = memcmp(a->token, b->token, shorter);
+    return order != 0 ? order < 0 : a->token_len < b->token_len;
+}
+
+static void waiter_insert(redlock_model *model, const redlock_model_waiter *waiter) {
+    if (model->waiter_count == model->waiter_size) {
+        model->waiter_size = model->waiter_size == 0 ? 16 : model->waiter_size * 2;
+        model->waiters = realloc(model->waiters, model->waiter_size * sizeof *model->waiters);
+        require(model->waiters != NULL);
+    }
+    uint32_t at = model->waiter_count++;
+    for (; at > 0 && waiter_is_before(waiter, &model->waiters[at - 1]); at--) {
+        model->waiters[at] = model->waiters[at - 1];
+    }
+    model->waiters[at] = *waiter;
+}
+
+static void waiter_remove(redlock_model *model, redlock_model_waiter *waiter) {
+    size_t behind = model->waiter_count - (size_t)(waiter - model->waiters) - 1;
+    memmove(waiter, waiter + 1, behind * sizeof *waiter);
+    model->waiter_count--;
+}
+
+/* The one of this rank in the name's queue, the first is 0; NULL: there are not so many. */
+static redlock_model_waiter *waiter_of_rank(const redlock_model *model, uint32_t key,
+                                            uint32_t rank) {
+    for (uint32_t i = 0; i < model->waiter_count; i++) {
+        if (model->waiters[i].key == key && rank-- == 0) {
+            return &model->waiters[i];
+        }
+    }
+    return NULL;
+}
+
+static uint32_t queue_count(const redlock_model *model, uint32_t key) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < model->waiter_count; i++) {
+        count += model->waiters[i].key == key;
+    }
+    return count;
+}
+
+static uint32_t key_of(const moment *at) {
+    return (uint32_t)(at->key - at->model->key);
+}
+
+/* NULL: it does not wait. */
+static redlock_model_waiter *waiter_find(const moment *at, redlock_bytes token,
+                                         uint32_t *ret_rank) {
+    redlock_model_waiter *waiter;
+    for (*ret_rank = 0; (waiter = waiter_of_rank(at->model, key_of(at), *ret_rank)) != NULL;
+         *ret_rank += 1) {
+        if (redlock_bytes_equal(waiter_token(waiter), token)) {
+            return waiter;
+        }
+    }
+    return NULL;
+}
+
+static void queue_leave(const moment *at, redlock_bytes token) {
+    uint32_t rank;
+    redlock_model_waiter *waiter = waiter_find(at, token, &rank);
+    if (waiter != NULL) {
+        waiter_remove(at->model, waiter);
+    }
+}
+
+typedef enum heard { HEARD_YES, HEARD_NOT_NOW, HEARD_NEVER } heard;
+
+static heard queue_wake(const moment *at, redlock_model_waiter *waiter) {
+    const redlock_model *model = at->model;
+    if (waiter->until_ms < at->now_ms) {
+        return HEARD_NEVER;
+    }
+    redlock_bytes channel = bytes_at(waiter->channel, waiter->channel_len);
+    if (model->publish != NULL &&
+        model->publish(model->publish_context, model->number, channel, waiter->wake_tag)) {
+        return HEARD_YES;
+    }
+    if (waiter->until_ms > at->now_ms + AWAY_MS) {
+        waiter->until_ms = at->now_ms + AWAY_MS;
+    }
+    return HEARD_NOT_NOW;
+}
+
+typedef struct before { /* of a token */
+    bool is_waited; /* somebody in front of it can be reached, and is woken */
+    bool has_queue;
+} before;
+
+/* Looks at the first `count` of the queue; true when that decides. */
+static bool queue_wake_heads(const moment *at, redlock_bytes token, uint32_t count, before *ret) {
+    uint32_t rank = 0, seen = 0, waiting = queue_count(at->model, key_of(at));
+    for (; seen < count && seen < waiting; seen++) {
+        redlock_model_waiter *waiter = waiter_of_rank(at->model, key_of(at), rank);
+        if (redlock_bytes_equal(waiter_token(waiter), token)) {
+            *ret = (before){.is_waited = false, .has_queue = true};
+            return true;
+        }
+        heard result = queue_wake(at, waiter);
+        if (result == HEARD_YES) {
+            *ret = (before){.is_waited = true, .has_queue = true};
+            return true;
+        }
+        if (result == HEARD_NEVER) {
+            waiter_remove(at->model, waiter);
+        } else {
+            rank++;
+        }
+    }
+    *ret = (before){.is_waited = false, .has_queue = seen > 0};
+    return seen < count || count == HEADS_MAX;
+}
+
+static before queue_wake_before(const moment *at, redlock_bytes token) {
+    before result;
+    if (!queue_wake_heads(at, token, HEADS_FIRST, &result)) {
+        (void)queue_wake_heads(at, token, HEADS_MAX, &result);
+    }
+    return result;
+}
+
+static uint64_t poll_interval_ms(uint64_t poll_ms, uint32_t rank) {
+    bool is_sentinel = (rank & (rank - 1)) == 0; /* 0 as well */
+    uint32_t factor = rank + 1 < POLL_FACTOR_MAX ? rank + 1 : POLL_FACTOR_MAX;
+    return is_sentinel ? poll_ms : poll_ms * factor;
+}
+
+static void queue_add(const moment *at) {
+    const redlock_command *command = at->command;
+    redlock_model_waiter made = {.key = key_of(at), .ticket = command->entry.ticket};
+    if (made.ticket == 0) {
+        uint32_t count = queue_count(at->model, made.key);
+        made.ticket = count == 0 ? 1 : waiter_of_rank(at->model, made.key, count - 1)->ticket + 1;
+    }
+    require(command->token.len <= sizeof made.token);
+    memcpy(made.token, command->token.at, command->token.len);
+    made.token_len = command->token.len;
+    waiter_insert(at->model, &made);
+}
+
+/* The place; the first is 1. */
+static uint32_t queue_enter(const moment *at) {
+    const redlock_queue_entry *entry = &at->command->entry;
+    uint32_t rank;
+    redlock_model_waiter *waiter = waiter_find(at, at->command->token, &rank);
+    if (waiter == NULL) {
+        queue_add(at);
+        waiter = waiter_find(at, at->command->token, &rank);
+    }
+    uint64_t until_ms = at->now_ms + 3 * poll_interval_ms(entry->poll_ms, rank);
+    waiter->until_ms = until_ms;
+    waiter->wake_tag = entry->wake_tag;
+    require(entry->channel.len <= sizeof waiter->channel);
+    memcpy(waiter->channel, entry->channel.at, entry->channel.len);
+    waiter->channel_len = entry->channel.len;
+    at->key->queue_expires_ms = larger(at->key->queue_expires_ms, until_ms);
+    return rank + 1;
+}
+
 /* --- the steps --------------------------------------------------------------------------- */
 
 /* What the mark becomes by a grant; 0 when the proposal is too far ahead of the node's clock. */
@@ -229,11 +444,28 @@ static uint64_t mark_of_grant(const moment *at) {
     return is_ahead ? 0 : larger(mark + 1, fence);
 }
 
+static bool command_waits(const redlock_command *command) {
+    return command->fenced && command->entry.poll_ms > 0;
+}
+
+/* Who waits in front of the one that asks. */
+static before grant_before(const moment *at) {
+    before result = {.is_waited = false, .has_queue = command_waits(at->command)};
+    if (at->key->value_len > 0 || !at->command->fenced) {
+        result.has_queue = false;
+    } else if (!at->command->barge) {
+        result = queue_wake_before(at, at->command->token);
+    }
+    return result;
+}
+
 static redlock_answer step_grant(const moment *at) {
     const redlock_command *command = at->command;
     redlock_model_key *key = at->key;
-    if (key->value_len > 0 && !token_holds(at)) {
-        return answer_held(at);
+    before others = grant_before(at);
+    if ((key->value_len > 0 && !token_holds(at)) || others.is_waited) {
+        uint32_t place = command_waits(command) ? queue_enter(at) : 0;
+        return answer_held(at, place);
     }
     if (command->fenced) {
         uint64_t mark = mark_of_grant(at);
@@ -241,6 +473,9 @@ static redlock_answer step_grant(const moment *at) {
             return answer(at, REDLOCK_ANSWER_CLOCK, REDLOCK_CLOCK);
         }
         key_set_mark(key, mark, at->now_ms);
+    }
+    if (others.has_queue) {
+        queue_leave(at, command->token);
     }
     if (token_holds(at)) {
         lengthen(at);
@@ -291,31 +526,116 @@ static redlock_answer step_renew(const moment *at) {
     return answer(at, REDLOCK_ANSWER_HEALED, REDLOCK_NOT_HELD);
 }
 
+/* The first waiter who can be reached, taken out of the queue with all in front whose time is over. */
+static bool queue_take_first(const moment *at, redlock_model_waiter *ret_waiter) {
+    uint32_t away = 0;
+    redlock_model_waiter *waiter;
+    while (away < HEADS_MAX &&
+           (waiter = waiter_of_rank(at->model, key_of(at), away)) != NULL) {
+        heard result = queue_wake(at, waiter);
+        if (result == HEARD_NOT_NOW) {
+            away++;
+            continue;
+        }
+        *ret_waiter = *waiter;
+        waiter_remove(at->model, waiter);
+        if (result == HEARD_YES) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What becomes of a name that is given back. */
+static void release_pass_on(const moment *at) {
+    const redlock_command *command = at->command;
+    redlock_model_waiter next;
+    at->key->value_len = 0;
+    if (!command->fenced) {
+        return;
+    }
+    if (command->place == REDLOCK_PLACE_STAY) {
+        (void)queue_enter(at);
+        (void)queue_wake_before(at, command->token);
+    } else if (command->hand_off_ms == 0) {
+        (void)queue_wake_before(at, bytes_at(NULL, 0));
+    } else if (queue_take_first(at, &next) && at->key->mark > 0) {
+        key_set_mark(at->key, at->key->mark + 1, at->now_ms);
+        key_set(at->key, waiter_token(&next), at->now_ms + command->hand_off_ms);
+    }
+}
+
 static redlock_answer step_release(const moment *at) {
     bool holds = token_holds(at);
+    if (at->command->place == REDLOCK_PLACE_LEAVE) {
+        queue_leave(at, at->command->token);
+    }
     if (holds) {
-        at->key->value_len = 0;
+        release_pass_on(at);
+    } else if (at->command->place == REDLOCK_PLACE_LEAVE && at->key->value_len == 0) {
+        (void)queue_wake_before(at, bytes_at(NULL, 0));
     }
     redlock_answer_kind kind = holds ? REDLOCK_ANSWER_YES : REDLOCK_ANSWER_NO;
     redlock_answer result = answer(at, kind, holds ? REDLOCK_OK : REDLOCK_NOT_HELD);
-    result.mark = 0; /* the step does not read it */
+    result.mark = 0; /* the step does not tell it */
     return result;
+}
+
+static bool is_hex(uint8_t byte) {
+    return byte != '\0' && strchr("0123456789abcdefABCDEF", byte) != NULL;
+}
+
+/* The words behind the digits of a token, or all of it. */
+static redlock_bytes label_of(redlock_bytes token) {
+    size_t digits = 0;
+    while (digits < token.len && is_hex(token.at[digits])) {
+        digits++;
+    }
+    if (digits > 0 && digits < token.len && token.at[digits] == ':') {
+        token.at += digits + 1;
+        token.len -= digits + 1;
+    }
+    token.len = token.len < LABEL_BYTES ? token.len : LABEL_BYTES;
+    return token;
+}
+
+static redlock_bytes say_waiters(const moment *at) {
+    uint8_t *said = at->model->said_waiters;
+    size_t len = 0;
+    const redlock_model_waiter *waiter;
+    for (uint32_t i = 0;
+         i < SHOWN_MAX && (waiter = waiter_of_rank(at->model, key_of(at), i)) != NULL; i++) {
+        redlock_bytes label = label_of(waiter_token(waiter));
+        for (size_t byte = 0; byte < label.len; byte++) {
+            bool is_control = label.at[byte] < ' ' || label.at[byte] == 127;
+            said[len++] = is_control ? '?' : label.at[byte];
+        }
+        said[len++] = '\n';
+    }
+    return bytes_at(said, len);
 }
 
 static redlock_answer step_look(const moment *at) {
     redlock_answer result = answer(at, REDLOCK_ANSWER_YES, REDLOCK_OK);
-    result.mark = at->key->mark;
     result.left_ms = key_left_ms(at->key, at->now_ms);
     result.text = say(at->model, key_value(at->key));
+    if (at->command->fenced) {
+        result.place = queue_count(at->model, key_of(at));
+        result.waiters = say_waiters(at);
+    }
     return result;
 }
 
 static redlock_answer step_break(const moment *at) {
     redlock_bytes old = say(at->model, key_value(at->key));
-    key_set_mark(at->key, larger(at->key->mark + 1, at->now_us), at->now_ms);
+    uint64_t fence = at->command->fence;
     at->key->value_len = 0;
+    if (at->command->fenced) {
+        fence = fence > at->now_us + GRANT_AHEAD_MAX_US ? 0 : fence;
+        key_set_mark(at->key, larger(at->key->mark + 1, fence), at->now_ms);
+        (void)queue_wake_before(at, bytes_at(NULL, 0));
+    }
     redlock_answer result = answer(at, REDLOCK_ANSWER_YES, REDLOCK_OK);
-    result.mark = at->key->mark;
     result.text = old;
     return result;
 }

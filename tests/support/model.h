@@ -24,7 +24,23 @@ typedef struct redlock_model_key {
     uint64_t expires_ms; /* the node's clock; gone when it is past this */
     uint64_t mark;       /* 0: none */
     uint64_t mark_expires_ms;
+    uint64_t queue_expires_ms;
 } redlock_model_key;
+
+typedef struct redlock_model_waiter { /* one of a name's queue */
+    uint32_t key;                     /* which */
+    uint8_t token[REDLOCK_MODEL_VALUE_BYTES];
+    size_t token_len;
+    uint64_t ticket;
+    uint64_t until_ms; /* it counts until then */
+    uint8_t channel[REDLOCK_CHANNEL_BYTES];
+    size_t channel_len;
+    uint64_t wake_tag;
+} redlock_model_waiter;
+
+/* Carries a message to whoever listens to the channel; whether anybody does. */
+typedef bool redlock_model_publish_fn(void *context, uint32_t number, redlock_bytes channel,
+                                      uint64_t wake_tag);
 
 typedef struct redlock_model {
     char run_id[REDLOCK_RUN_ID_BYTES + 1];
@@ -36,20 +52,30 @@ typedef struct redlock_model {
     bool fails_grants_only;
     uint32_t key_count;
     redlock_model_key key[REDLOCK_MODEL_KEYS_MAX];
+    redlock_model_waiter *waiters; /* of all names, the lowest ticket first; owned */
+    uint32_t waiter_count, waiter_size;
+    uint32_t number;
+    redlock_model_publish_fn *publish; /* NULL: nobody ever listens */
+    void *publish_context;
     uint8_t said[REDLOCK_MODEL_VALUE_BYTES]; /* what the last answer's text points at */
+    uint8_t said_waiters[REDLOCK_WAITERS_BYTES_MAX];
 } redlock_model;
 
 /* An empty node in its first run.  `number` makes its run ids differ from other nodes'. */
 void redlock_model_init(redlock_model *model, uint32_t number);
+void redlock_model_deinit(redlock_model *model);
 /* A new run; the data survive unless `lose` is set. */
 void redlock_model_restart(redlock_model *model, bool lose);
-/* The answer; its text is borrowed from the model until its next answer. */
+/* The answer; its texts are borrowed from the model until its next answer. */
 redlock_answer redlock_model_answer(redlock_model *model, const redlock_command *command,
                                     uint64_t now_us);
 
 /* The value that holds the name now; empty when it is free. */
 redlock_bytes redlock_model_value(const redlock_model *model, redlock_bytes name, uint64_t now_us);
 uint64_t redlock_model_mark(const redlock_model *model, redlock_bytes name, uint64_t now_us);
+/* Who waits for the name at this place, the first is 1; NULL: nobody. */
+const redlock_model_waiter *redlock_model_waiter_at(const redlock_model *model, redlock_bytes name,
+                                                    uint32_t place, uint64_t now_us);
 /* Makes somebody hold the name, past all rules; mark 0 leaves the mark as it is. */
 void redlock_model_plant(redlock_model *model, redlock_bytes name, redlock_bytes value,
                          uint64_t expires_ms, uint64_t mark);

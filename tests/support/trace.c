@@ -121,6 +121,8 @@ const char *redlock_words_tell(redlock_tell tell) {
         return "RELEASED";
     case REDLOCK_TELL_LOOKED:
         return "LOOKED";
+    case REDLOCK_TELL_WAITING:
+        return "WAITING";
     case REDLOCK_TELL_NODE_UP:
         return "NODE_UP";
     case REDLOCK_TELL_NODE_DOWN:
@@ -151,10 +153,10 @@ const char *redlock_words_kind(redlock_command_kind kind) {
     return "?";
 }
 
-/* A world's token: 28 times the client's letter, then a number of four digits. */
+/* A world's token: 28 times the client's letter, a number of four digits, ":A". */
 void redlock_words_token(redlock_bytes token, char *text, size_t size) {
     bool is_worlds =
-        token.len == 32 && token.at[0] >= 'a' && token.at[0] <= 'f' && token.at[0] == token.at[27];
+        token.len == 34 && token.at[0] >= 'a' && token.at[0] <= 'f' && token.at[0] == token.at[27];
     uint64_t number = 0;
     redlock_bytes digits = {.at = token.at + (is_worlds ? 28 : 0), .len = 4};
     if (is_worlds && redlock_bytes_to_u64(digits, 9999, &number)) {
@@ -162,6 +164,23 @@ void redlock_words_token(redlock_bytes token, char *text, size_t size) {
         return;
     }
     redlock_bytes_to_text(token, text, size);
+}
+
+/* What a command says about the queue. */
+static const char *queue_words(const redlock_command *command) {
+    bool waits = command->entry.poll_ms > 0;
+    switch (command->place) {
+    case REDLOCK_PLACE_NONE:
+        return command->kind != REDLOCK_COMMAND_GRANT ? ""
+               : command->barge                       ? waits ? ", barge or wait" : ", barge"
+               : waits                                ? ", or wait"
+                                                      : "";
+    case REDLOCK_PLACE_LEAVE:
+        return ", leave the queue";
+    case REDLOCK_PLACE_STAY:
+        return ", stay in the queue";
+    }
+    return "";
 }
 
 void redlock_words_command(const redlock_command *command, char *text, size_t size) {
@@ -179,8 +198,8 @@ void redlock_words_command(const redlock_command *command, char *text, size_t si
         (void)snprintf(tail + len, sizeof tail - len, "%s mark %" PRIu64, has_ttl ? "," : " to",
                        command->fence);
     }
-    (void)snprintf(text, size, "%s %s%s%s%s%s", redlock_words_kind(command->kind), name,
-                   command->token.len > 0 ? " " : "", token, tail,
+    (void)snprintf(text, size, "%s %s%s%s%s%s%s", redlock_words_kind(command->kind), name,
+                   command->token.len > 0 ? " " : "", token, tail, queue_words(command),
                    command->teach ? ", with the step" : "");
 }
 
@@ -206,14 +225,21 @@ static const char *yes_words(redlock_command_kind kind) {
     return "?";
 }
 
-static const char *answer_words(redlock_command_kind kind, redlock_answer_kind answer) {
-    switch (answer) {
+static const char *no_words(redlock_command_kind kind, const redlock_answer *answer) {
+    bool is_free = answer->text.len == 0 && answer->time_ms > 0; /* SET tells neither */
+    return kind != REDLOCK_COMMAND_GRANT ? "no, not held"
+           : is_free                     ? "no, others wait"
+                                         : "no, held";
+}
+
+static const char *answer_words(redlock_command_kind kind, const redlock_answer *answer) {
+    switch (answer->kind) {
     case REDLOCK_ANSWER_YES:
         return yes_words(kind);
     case REDLOCK_ANSWER_HEALED:
         return "had lost it, healed";
     case REDLOCK_ANSWER_NO:
-        return kind == REDLOCK_COMMAND_GRANT ? "no, held" : "no, not held";
+        return no_words(kind, answer);
     case REDLOCK_ANSWER_LATE:
         return "too late by its clock";
     case REDLOCK_ANSWER_NOT_READY:
@@ -232,13 +258,17 @@ void redlock_words_answer(redlock_command_kind kind, const redlock_answer *answe
                           size_t size) {
     char holder[REDLOCK_TOKEN_BYTES_MAX + 1];
     redlock_words_token(answer->text, holder, sizeof holder);
-    char mark[32] = "", left[40] = "";
+    char mark[32] = "", left[40] = "", place[24] = "";
     if (answer->mark > 0) {
         (void)snprintf(mark, sizeof mark, ", mark %" PRIu64, answer->mark);
     }
     if (answer->left_ms > 0) {
         (void)snprintf(left, sizeof left, ", %" PRIu64 "ms left", answer->left_ms);
     }
-    (void)snprintf(text, size, "%s%s%s%s%s", answer_words(kind, answer->kind),
-                   holder[0] != '\0' ? ": " : "", holder, left, mark);
+    if (answer->place > 0) {
+        const char *word = kind == REDLOCK_COMMAND_LOOK ? ", waiters" : ", place";
+        (void)snprintf(place, sizeof place, "%s %" PRIu32, word, answer->place);
+    }
+    (void)snprintf(text, size, "%s%s%s%s%s%s", answer_words(kind, answer),
+                   holder[0] != '\0' ? ": " : "", holder, left, mark, place);
 }

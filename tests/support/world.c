@@ -9,7 +9,6 @@
 #include "base/assert.h"
 
 #define SLOTS_FIRST 8u
-#define TOKEN_BYTES 32u
 #define SPINS_MAX 1000u
 
 static redlock_bytes keep(uint8_t *memory, size_t size, redlock_bytes bytes) {
@@ -124,6 +123,8 @@ static void wish_send(redlock_world *world, uint32_t client, const redlock_wish 
     sent->command.name = keep(sent->name, sizeof sent->name, command->name);
     sent->command.token = keep(sent->token, sizeof sent->token, command->token);
     sent->command.run_id = keep(sent->run_id, sizeof sent->run_id, command->run_id);
+    sent->command.entry.channel =
+        keep(sent->channel, sizeof sent->channel, command->entry.channel);
     redlock_happening_push(&world->queue, place);
 }
 
@@ -150,6 +151,129 @@ static void wish_connect(redlock_world *world, uint32_t client, uint32_t node) {
     redlock_happening_push(&world->queue, place);
 }
 
+/* --- being woken ----------------------------------------------------------------------------- */
+
+/* As `passes`, for the connection that wakes come on. */
+static bool wakes_pass(redlock_world_link *link) {
+    if (link->is_cut) {
+        link->is_listen_stuck = true;
+    }
+    return !link->is_listen_stuck;
+}
+
+static redlock_happening *post_listen(redlock_world *world, redlock_happening_kind kind,
+                                      uint32_t client, uint32_t node, uint32_t *ret_place) {
+    redlock_happening *made = post(world, kind, client, node, ret_place);
+    made->epoch = world->client[client].link[node].listen_epoch;
+    return made;
+}
+
+/* To the node. */
+static void listen_say(redlock_world *world, redlock_happening_kind kind, uint32_t client,
+                       uint32_t node) {
+    redlock_world_link *link = &world->client[client].link[node];
+    if (wakes_pass(link)) {
+        uint32_t place;
+        redlock_happening *said = post_listen(world, kind, client, node, &place);
+        said->at = arrival(world, link, link->there, &link->listen_there_last);
+        redlock_happening_push(&world->queue, place);
+    }
+}
+
+/* To the client, on the connection of that epoch. */
+static void listen_answer(redlock_world *world, redlock_happening_kind kind, uint32_t client,
+                          uint32_t node, uint32_t epoch) {
+    redlock_world_link *link = &world->client[client].link[node];
+    if (wakes_pass(link)) {
+        uint32_t place;
+        redlock_happening *said = post_listen(world, kind, client, node, &place);
+        said->epoch = epoch;
+        said->at = arrival(world, link, link->back, &link->listen_back_last);
+        redlock_happening_push(&world->queue, place);
+    }
+}
+
+static void wish_subscribe(redlock_world *world, uint32_t client, uint32_t node) {
+    redlock_world_link *link = &world->client[client].link[node];
+    REDLOCK_ASSERT(!link->is_listening);
+    link->listen_epoch++;
+    link->is_listen_stuck = false;
+    link->listen_there_last = link->listen_back_last = world->now;
+    trace_node(world, client, '~', node, "subscribe");
+    listen_say(world, REDLOCK_HAPPENING_LISTEN, client, node);
+}
+
+static void wish_unsubscribe(redlock_world *world, uint32_t client, uint32_t node) {
+    redlock_world_link *link = &world->client[client].link[node];
+    trace_node(world, client, '~', node, "unsubscribe");
+    listen_say(world, REDLOCK_HAPPENING_UNLISTEN, client, node);
+    link->listen_epoch++;
+    link->is_listening = false;
+}
+
+void redlock_world_deafen(redlock_world *world, uint32_t client, uint32_t node, bool quiet) {
+    redlock_world_link *link = &world->client[client].link[node];
+    if (link->is_heard && !quiet) {
+        listen_answer(world, REDLOCK_HAPPENING_DEAF, client, node, link->heard_epoch);
+    }
+    link->is_heard = false;
+}
+
+void redlock_world_kill(redlock_world *world, uint32_t client) {
+    world->client[client].frozen_until = REDLOCK_NEVER;
+    for (uint32_t n = 0; n < world->config.node_count; n++) {
+        listen_say(world, REDLOCK_HAPPENING_UNLISTEN, client, n);
+    }
+}
+
+/* PUBLISH on a node: whether anybody has heard it, as far as the node can tell. */
+static bool publish(void *context, uint32_t node, redlock_bytes channel, uint64_t tag) {
+    redlock_world *world = context;
+    uint32_t client = 0;
+    while (client < world->config.client_count &&
+           memcmp(world->client[client].channel, channel.at, channel.len) != 0) {
+        client++;
+    }
+    REDLOCK_ASSERT(client < world->config.client_count);
+    redlock_world_link *link = &world->client[client].link[node];
+    if (!link->is_heard) {
+        return false;
+    }
+    bool is_lost = !wakes_pass(link);
+    if (is_lost || is_dropped(&link->drop_wakes)) {
+        trace_node(world, client, '?', node, "lost on the way: wake");
+        return true;
+    }
+    uint32_t place;
+    redlock_happening *wake = post_listen(world, REDLOCK_HAPPENING_WAKE, client, node, &place);
+    redlock_ns way = link->wake_way > 0 ? link->wake_way : link->back;
+    wake->epoch = link->heard_epoch;
+    wake->at = arrival(world, link, way, &link->listen_back_last);
+    wake->tag = tag;
+    redlock_happening_push(&world->queue, place);
+    return true;
+}
+
+static void listen_arrives(redlock_world *world, const redlock_happening *arrived) {
+    redlock_world_link *link = &world->client[arrived->client].link[arrived->node];
+    redlock_world_node *node = &world->node[arrived->node];
+    bool is_refused = node->is_refusing || node->is_down || arrived->life != node->life ||
+                      link->is_refusing_listen;
+    if (!is_refused) {
+        link->is_heard = true;
+        link->heard_epoch = arrived->epoch;
+    }
+    listen_answer(world, is_refused ? REDLOCK_HAPPENING_DEAF : REDLOCK_HAPPENING_LISTENED,
+                  arrived->client, arrived->node, arrived->epoch);
+}
+
+static void unlisten_arrives(redlock_world *world, const redlock_happening *arrived) {
+    redlock_world_link *link = &world->client[arrived->client].link[arrived->node];
+    if (link->heard_epoch == arrived->epoch) {
+        link->is_heard = false;
+    }
+}
+
 /* --- locks as their users see them ----------------------------------------------------------- */
 
 bool redlock_world_is_held(const redlock_world *world, uint32_t index) {
@@ -161,7 +285,7 @@ bool redlock_world_is_held(const redlock_world *world, uint32_t index) {
     return world->now < until;
 }
 
-/* ACQUIRED (RENEWED | RENEW_LATE | EXTENDED)* LOST? EXTENDED? RELEASED, or FAILED, or LOOKED. */
+/* WAITING* ACQUIRED (RENEWED | RENEW_LATE | EXTENDED)* LOST? EXTENDED? RELEASED, or WAITING* FAILED, or LOOKED. */
 static void check_order(const redlock_world_lock *lock, redlock_tell tell) {
     bool is_over = lock->failed_at != 0 || lock->released_at != 0 || lock->looked_at != 0;
     REDLOCK_ASSERT(!is_over);
@@ -183,6 +307,9 @@ static void check_order(const redlock_world_lock *lock, redlock_tell tell) {
         return;
     case REDLOCK_TELL_EXTENDED:
         REDLOCK_ASSERT(lock->acquired_at != 0);
+        return;
+    case REDLOCK_TELL_WAITING:
+        REDLOCK_ASSERT(lock->acquired_at == 0);
         return;
     case REDLOCK_TELL_RELEASED:
         REDLOCK_ASSERT(lock->ended_at != 0);
@@ -229,6 +356,11 @@ static void lock_note(redlock_world *world, redlock_world_lock *lock, redlock_te
         lock->released_at = world->now;
         lock->release_status = status;
         return;
+    case REDLOCK_TELL_WAITING:
+        lock->waiting_count++;
+        lock->place = redlock_core_place(core, lock->slot);
+        REDLOCK_ASSERT(lock->place > 0);
+        return;
     case REDLOCK_TELL_NODE_UP:
     case REDLOCK_TELL_NODE_DOWN:
         return;
@@ -267,6 +399,9 @@ static void trace_tell(redlock_world *world, const redlock_world_lock *lock, red
         detail[0] = ':';
         detail[1] = ' ';
         words_votes(world, lock, detail + 2, sizeof detail - 2);
+    } else if (tell == REDLOCK_TELL_WAITING) {
+        (void)snprintf(detail, sizeof detail, ", place %" PRIu32,
+                       redlock_core_place(core, lock->slot));
     } else if (until > world->now) {
         uint64_t fence = tell == REDLOCK_TELL_ACQUIRED ? redlock_core_fence(core, lock->slot) : 0;
         int len = snprintf(detail, sizeof detail, ", held until %" PRIu64 "ms",
@@ -348,6 +483,12 @@ static void carry_out(redlock_world *world, uint32_t client, const redlock_wish 
     case REDLOCK_WISH_HANG_UP:
         trace_node(world, client, '~', wish->node, "hang up");
         link_end(&world->client[client].link[wish->node]);
+        return;
+    case REDLOCK_WISH_SUBSCRIBE:
+        wish_subscribe(world, client, wish->node);
+        return;
+    case REDLOCK_WISH_UNSUBSCRIBE:
+        wish_unsubscribe(world, client, wish->node);
         return;
     case REDLOCK_WISH_TOKEN:
         wish_token(world, client, wish->slot);
@@ -459,6 +600,7 @@ static void command_arrives(redlock_world *world, const redlock_happening *arriv
     reply->command.kind = arrived->command.kind;
     reply->answer = answer;
     reply->answer.text = keep(reply->token, sizeof reply->token, answer.text);
+    reply->answer.waiters = keep(reply->waiters, sizeof reply->waiters, answer.waiters);
     redlock_happening_push(&world->queue, place);
 }
 
@@ -482,6 +624,7 @@ static void answer_arrives(redlock_world *world, const redlock_happening *arrive
     fact.as.reply.tag = arrived->tag;
     fact.as.reply.answer = arrived->answer;
     fact.as.reply.answer.text.at = arrived->token; /* the pool may have moved since */
+    fact.as.reply.answer.waiters.at = arrived->waiters;
     hear(world, arrived);
     if (world->trace != NULL) {
         char words[REDLOCK_TRACE_WORDS_BYTES];
@@ -519,14 +662,54 @@ static void down_arrives(redlock_world *world, const redlock_happening *arrived)
     }
 }
 
+static bool listen_is_current(redlock_world *world, const redlock_happening *arrived) {
+    redlock_world_link *link = &world->client[arrived->client].link[arrived->node];
+    return link->listen_epoch == arrived->epoch && wakes_pass(link);
+}
+
+static void listened_arrives(redlock_world *world, const redlock_happening *arrived) {
+    redlock_world_link *link = &world->client[arrived->client].link[arrived->node];
+    if (listen_is_current(world, arrived)) {
+        link->is_listening = true;
+        trace_node(world, arrived->client, '~', arrived->node, "subscribed");
+        redlock_fact fact = {.kind = REDLOCK_FACT_SUBSCRIBED, .node = arrived->node};
+        step(world, arrived->client, &fact);
+    }
+}
+
+static void deaf_arrives(redlock_world *world, const redlock_happening *arrived) {
+    redlock_world_link *link = &world->client[arrived->client].link[arrived->node];
+    if (listen_is_current(world, arrived)) {
+        link->is_listening = false;
+        link->listen_epoch++;
+        trace_node(world, arrived->client, '~', arrived->node, "unsubscribed");
+        redlock_fact fact = {.kind = REDLOCK_FACT_UNSUBSCRIBED, .node = arrived->node};
+        step(world, arrived->client, &fact);
+    }
+}
+
+static void wake_arrives(redlock_world *world, const redlock_happening *arrived) {
+    if (listen_is_current(world, arrived)) {
+        trace_node(world, arrived->client, '<', arrived->node, "woken");
+        redlock_fact fact = {.kind = REDLOCK_FACT_WAKE, .node = arrived->node};
+        fact.as.wake.tag = arrived->tag;
+        step(world, arrived->client, &fact);
+    }
+}
+
 static uint64_t client_us(const redlock_world *world, uint32_t client) {
     return wall_us(world, world->client[client].skew_us);
 }
 
+void redlock_world_token(uint32_t client, uint32_t number,
+                         char text[REDLOCK_WORLD_TOKEN_BYTES + 1]) {
+    memset(text, 'a' + (int)client, 28);
+    (void)snprintf(text + 28, REDLOCK_WORLD_TOKEN_BYTES + 1 - 28, "%04" PRIu32 ":%c",
+                   number % 10000, letter(client));
+}
+
 static void fresh_token(redlock_world *world, uint32_t client, char *text) {
-    memset(text, 'a' + (int)client, TOKEN_BYTES);
-    (void)snprintf(text + TOKEN_BYTES - 4, 5, "%04" PRIu32,
-                   ++world->client[client].token_count % 10000);
+    redlock_world_token(client, ++world->client[client].token_count, text);
 }
 
 static void token_arrives(redlock_world *world, const redlock_happening *arrived) {
@@ -534,7 +717,7 @@ static void token_arrives(redlock_world *world, const redlock_happening *arrived
     if (lock->is_gone) {
         return;
     }
-    char token[TOKEN_BYTES + 1];
+    char token[REDLOCK_WORLD_TOKEN_BYTES + 1];
     fresh_token(world, lock->client, token);
     lock->first_grant_at = 0; /* a new attempt begins */
     redlock_fact fact = {.kind = REDLOCK_FACT_TOKEN, .slot = lock->slot};
@@ -546,7 +729,8 @@ static void token_arrives(redlock_world *world, const redlock_happening *arrived
 /* --- time ------------------------------------------------------------------------------------ */
 
 static bool is_for_client(redlock_happening_kind kind) {
-    return kind != REDLOCK_HAPPENING_COMMAND && kind != REDLOCK_HAPPENING_CALL;
+    return kind != REDLOCK_HAPPENING_COMMAND && kind != REDLOCK_HAPPENING_CALL &&
+           kind != REDLOCK_HAPPENING_LISTEN && kind != REDLOCK_HAPPENING_UNLISTEN;
 }
 
 static void happen(redlock_world *world, const redlock_happening *what) {
@@ -569,6 +753,21 @@ static void happen(redlock_world *world, const redlock_happening *what) {
     case REDLOCK_HAPPENING_TOKEN:
         token_arrives(world, what);
         return;
+    case REDLOCK_HAPPENING_LISTEN:
+        listen_arrives(world, what);
+        return;
+    case REDLOCK_HAPPENING_UNLISTEN:
+        unlisten_arrives(world, what);
+        return;
+    case REDLOCK_HAPPENING_LISTENED:
+        listened_arrives(world, what);
+        return;
+    case REDLOCK_HAPPENING_DEAF:
+        deaf_arrives(world, what);
+        return;
+    case REDLOCK_HAPPENING_WAKE:
+        wake_arrives(world, what);
+        return;
     }
     abort();
 }
@@ -587,10 +786,15 @@ static void queue_happen(redlock_world *world) {
         backlog_add(&world->node[next->node], place);
         return;
     }
-    redlock_happening copy = *next; /* the pool may move while it happens */
+    redlock_happening copy; /* the pool may move while it happens */
+    memcpy(&copy, next, offsetof(redlock_happening, waiters));
+    if (next->answer.waiters.len > 0) {
+        memcpy(copy.waiters, next->waiters, next->answer.waiters.len);
+    }
     copy.command.name.at = copy.name;
     copy.command.token.at = copy.token;
     copy.command.run_id.at = copy.run_id;
+    copy.command.entry.channel.at = copy.channel;
     redlock_happening_give_back(&world->queue, place);
     happen(world, &copy);
 }
@@ -660,7 +864,7 @@ bool redlock_world_settle(redlock_world *world, redlock_ns limit) {
 static uint64_t told_count(const redlock_world_lock *lock) {
     return (uint64_t)(lock->acquired_at != 0) + (lock->failed_at != 0) + (lock->lost_at != 0) +
            (lock->looked_at != 0) + (lock->released_at != 0) + lock->renewed_count +
-           lock->renew_late_count + lock->extended_at;
+           lock->renew_late_count + lock->extended_at + lock->waiting_count;
 }
 
 static uint64_t told_all(const redlock_world *world) {
@@ -710,6 +914,7 @@ void redlock_world_crash(redlock_world *world, uint32_t index) {
         if (link->is_up && passes(link)) {
             send_down(world, i, index);
         }
+        redlock_world_deafen(world, i, index, false);
     }
 }
 
@@ -745,6 +950,7 @@ redlock_seek redlock_world_seek(void) {
         .margin = REDLOCK_NS_PER_S,
         .node_timeout = 50 * REDLOCK_NS_PER_MS,
         .retry_min = 50 * REDLOCK_NS_PER_MS,
+        .poll = REDLOCK_NS_PER_S,
         .fenced = true,
     };
 }
@@ -790,7 +996,7 @@ static redlock_fact fact_ask(const redlock_world *world, redlock_fact_kind kind,
 
 uint32_t redlock_world_acquire(redlock_world *world, uint32_t client, const char *name,
                                const redlock_seek *seek, const char *token) {
-    char made[TOKEN_BYTES + 1];
+    char made[REDLOCK_WORLD_TOKEN_BYTES + 1];
     if (token == NULL) {
         fresh_token(world, client, made);
     }
@@ -870,12 +1076,15 @@ static void config_fill(redlock_world_config *config) {
     core->backoff_max = ns_or(core->backoff_max, REDLOCK_NS_PER_S);
     core->silence_max = ns_or(core->silence_max, 2 * REDLOCK_NS_PER_S);
     core->release_timeout = ns_or(core->release_timeout, 5 * REDLOCK_NS_PER_S);
+    core->hand_off = ns_or(core->hand_off, 2 * REDLOCK_NS_PER_S);
     core->inflight_max = core->inflight_max != 0 ? core->inflight_max : 1024;
 }
 
 static void node_begin(redlock_world *world, uint32_t index) {
     redlock_model *model = &world->node[index].model;
     redlock_model_init(model, index);
+    model->publish = publish;
+    model->publish_context = world;
     if (world->config.guard > 0 && !world->config.is_fresh) {
         redlock_command declare = {.kind = REDLOCK_COMMAND_DECLARE,
                                    .run_id = redlock_bytes_of(model->run_id)};
@@ -898,6 +1107,8 @@ redlock_world *redlock_world_create(const redlock_world_config *config) {
         client->memory = redlock_happening_grown(NULL, 1, redlock_core_size());
         redlock_core_config core = world->config.core;
         core.seed = config->seed * REDLOCK_WORLD_CLIENTS_MAX + c;
+        memset(client->channel, letter(c), sizeof client->channel);
+        memcpy(core.channel, client->channel, sizeof core.channel);
         client->core = redlock_core_init(client->memory, &core);
         for (uint32_t n = 0; n < config->node_count; n++) {
             client->link[n].there = client->link[n].back = world->config.latency;
@@ -930,6 +1141,7 @@ void redlock_world_destroy(redlock_world *world) {
     }
     for (uint32_t n = 0; n < world->config.node_count; n++) {
         free(world->node[n].backlog);
+        redlock_model_deinit(&world->node[n].model);
     }
     redlock_happening_deinit(&world->queue);
     free(world->lock);

@@ -20,6 +20,7 @@
 
 #define REDLOCK_WORLD_CLIENTS_MAX 6 /* A to F: their letters are hex digits in tokens */
 #define REDLOCK_WORLD_LOCK_NONE UINT32_MAX
+#define REDLOCK_WORLD_TOKEN_BYTES 34 /* of its tokens, which traces show as A#1 */
 #define REDLOCK_WORLD_START REDLOCK_NS_PER_S         /* the virtual clock at first */
 #define REDLOCK_WORLD_ORIGIN (12 * REDLOCK_NS_PER_S) /* what traces show as 0 ms */
 /* All wall clocks show this at the origin, in microseconds since 1970, but for their skew. */
@@ -42,7 +43,16 @@ typedef struct redlock_world_link { /* between one client and one node */
     bool is_cut;                    /* nothing passes, and the connection does not recover */
     bool is_mute;                   /* answers do not pass */
     uint32_t drop_there, drop_back; /* so many of the next commands, answers are lost */
+    /* the connection on which the node wakes the client */
+    redlock_ns wake_way;     /* how long a wake takes; 0: as long as an answer */
+    uint32_t drop_wakes;     /* so many of the next ones are lost */
+    bool is_refusing_listen; /* subscribing is refused */
     /* the world's own */
+    bool is_listening, is_listen_stuck; /* the client's end */
+    uint32_t listen_epoch;              /* which connection of these it is */
+    bool is_heard;                      /* the node's end: PUBLISH finds a receiver */
+    uint32_t heard_epoch;
+    redlock_ns listen_there_last, listen_back_last;
     bool is_up, is_stuck;
     uint32_t epoch;
     uint32_t unanswered;
@@ -65,6 +75,7 @@ typedef struct redlock_world_client {
     void *memory, *table;
     int64_t skew_us;
     redlock_ns frozen_until; /* the process stands still before this */
+    uint8_t channel[REDLOCK_CHANNEL_BYTES];
     uint32_t token_count;
     redlock_world_link link[REDLOCK_NODE_MAX];
 } redlock_world_client;
@@ -79,7 +90,8 @@ typedef struct redlock_world_lock { /* what a user sees of one slot; kept when t
     redlock_ns acquired_at, failed_at, lost_at, released_at, looked_at;
     redlock_status release_status, extend_status;
     redlock_ns extended_at;
-    uint32_t renewed_count, renew_late_count;
+    uint32_t renewed_count, renew_late_count, waiting_count;
+    uint32_t place; /* in the queue, as told last */
     redlock_ns acquired_deadline; /* held_until when ACQUIRED was told */
     uint64_t fence;
     redlock_ns first_grant_at;         /* of the last attempt */
@@ -111,6 +123,9 @@ struct redlock_world {
     uint32_t spins;
 };
 
+/* The client's token of that number, NUL-terminated: 28 times its letter, the number, a label. */
+void redlock_world_token(uint32_t client, uint32_t number,
+                         char text[REDLOCK_WORLD_TOKEN_BYTES + 1]);
 /* Defaults that scenarios and tests start from: 10 s ttl, 1 s margin, 50 ms node timeout, one
  * attempt, fenced, never renewed. */
 redlock_seek redlock_world_seek(void);
@@ -143,6 +158,10 @@ void redlock_world_crash(redlock_world *world, uint32_t node);
 void redlock_world_restart(redlock_world *world, uint32_t node, bool lose);
 /* The client sees the connection break; what is under way to the node still arrives. */
 void redlock_world_break(redlock_world *world, uint32_t client, uint32_t node);
+/* The node no longer wakes the client, which hears of it unless it is `quiet`. */
+void redlock_world_deafen(redlock_world *world, uint32_t client, uint32_t node, bool quiet);
+/* The client's process is gone; what it sent still arrives. */
+void redlock_world_kill(redlock_world *world, uint32_t client);
 
 /* --- time ---------------------------------------------------------------------------------- */
 
