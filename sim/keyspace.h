@@ -1,4 +1,4 @@
-/* keyspace.h -- strings under keys, with an expiry, on a clock that is told.
+/* keyspace.h -- values under keys, with an expiry, on a clock that is told.
  *
  * A key is gone when the clock shows more than its expiry, as on real servers; it is taken away when
  * somebody asks for it, or by redlock_sim_keyspace_expire.  A clock that jumps back finds the keys
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "sim/reply.h"
+#include "sim/packed.h"
 
 #define REDLOCK_SIM_NO_EXPIRY INT64_C(-1)
 
@@ -22,8 +22,9 @@ typedef struct redlock_sim_key {
 } redlock_sim_key;
 
 typedef struct redlock_sim_value { /* borrowed until the next write */
-    redlock_bytes text;
-    int64_t expires_ms; /* or REDLOCK_SIM_NO_EXPIRY */
+    redlock_bytes text;            /* packed unless it is a string */
+    int64_t expires_ms;            /* or REDLOCK_SIM_NO_EXPIRY */
+    redlock_sim_type type;
 } redlock_sim_value;
 
 typedef struct redlock_sim_slot redlock_sim_slot;
