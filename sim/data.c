@@ -24,8 +24,9 @@ static redlock_sim_key key_at(const order *o, size_t index) {
     return redlock_sim_order_key(o, index);
 }
 
+/* Each use is one look at the clock, in the places where real servers look at it. */
 static int64_t now_ms(const order *o) {
-    return (int64_t)(o->space->now_us / 1000);
+    return (int64_t)(redlock_sim_keyspace_read_clock(o->space) / 1000);
 }
 
 bool redlock_sim_data_number(redlock_bytes text, int64_t *ret_number) {
@@ -96,9 +97,11 @@ static void run_pttl(const order *o) {
     int64_t left_ms = NO_KEY;
 
     if (redlock_sim_keyspace_get(o->space, key_at(o, 1), &value)) {
-        left_ms = value.expires_ms - now_ms(o);
-        left_ms = left_ms < 0 ? 0 : left_ms;
-        left_ms = value.expires_ms == REDLOCK_SIM_NO_EXPIRY ? NO_EXPIRY : left_ms;
+        left_ms = NO_EXPIRY;
+        if (value.expires_ms != REDLOCK_SIM_NO_EXPIRY) {
+            left_ms = value.expires_ms - now_ms(o);
+            left_ms = left_ms < 0 ? 0 : left_ms;
+        }
     }
     redlock_sim_reply_integer(o->reply, left_ms);
 }
@@ -117,9 +120,11 @@ static void reply_add_number(redlock_sim_reply *reply, uint64_t number) {
 }
 
 static void run_time(const order *o) {
+    uint64_t now_us = redlock_sim_keyspace_read_clock(o->space);
+
     redlock_sim_reply_array(o->reply);
-    reply_add_number(o->reply, o->space->now_us / 1000000);
-    reply_add_number(o->reply, o->space->now_us % 1000000);
+    reply_add_number(o->reply, now_us / 1000000);
+    reply_add_number(o->reply, now_us % 1000000);
 }
 
 static void run_ping(const order *o) {
@@ -273,14 +278,17 @@ static void run_pexpire(const order *o) {
         redlock_sim_reply_error(o->reply, NOT_A_NUMBER);
         return;
     }
-    if (ttl_ms > INT64_MAX - now_ms(o)) {
+    int64_t base_ms = now_ms(o);
+    if (ttl_ms > INT64_MAX - base_ms) {
         redlock_sim_reply_error(o->reply, "ERR invalid expire time in 'pexpire' command");
         return;
     }
-    int64_t expires_ms = ttl_ms + now_ms(o);
+    int64_t expires_ms = ttl_ms + base_ms;
     bool is_done = redlock_sim_keyspace_get(o->space, key_at(o, 1), &value) &&
                    expire_is_wanted(&options, value.expires_ms, expires_ms);
-    if (is_done && ttl_ms <= 0) {
+    /* They look again: where 1 ms is left, it may end between the two looks, and the key goes
+     * before it has lived through that millisecond. */
+    if (is_done && expires_ms <= now_ms(o)) {
         (void)redlock_sim_keyspace_remove(o->space, key_at(o, 1));
     } else if (is_done) {
         value.expires_ms = expires_ms;

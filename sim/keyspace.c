@@ -61,6 +61,27 @@ void redlock_sim_keyspace_set_clock(redlock_sim_keyspace *space, uint64_t now_us
     space->judged_us = now_us;
 }
 
+uint64_t redlock_sim_keyspace_read_clock(redlock_sim_keyspace *space) {
+    space->reading_count++;
+    for (uint32_t i = 0; i < space->pause_count; i++) {
+        if (space->pauses[i].reading == space->reading_count) {
+            space->now_us += space->pauses[i].us;
+        }
+    }
+    return space->now_us;
+}
+
+void redlock_sim_keyspace_add_pause(redlock_sim_keyspace *space, redlock_sim_pause pause) {
+    REDLOCK_ASSERT(space->pause_count < REDLOCK_SIM_PAUSES_MAX);
+    space->pauses[space->pause_count++] = pause;
+}
+
+void redlock_sim_keyspace_end_command(redlock_sim_keyspace *space) {
+    space->judged_us = space->now_us;
+    space->reading_count = 0;
+    space->pause_count = 0;
+}
+
 /* --- the table ------------------------------------------------------------------------------- */
 
 static bool slot_has(const redlock_sim_slot *slot, redlock_sim_key key, uint64_t hash) {

@@ -294,7 +294,6 @@ static bool run_eval(redlock_sim_server *server, const link *from, redlock_sim_v
     server->is_script_dirty = false;
     redlock_sim_interpreter_run(server->interpreter, script->chunk, script->sha1, words + 3, keys,
                                 words + 3 + keys, count - 3 - keys, &server->out);
-    redlock_sim_keyspace_set_clock(&server->space, server->space.now_us);
     return true;
 }
 
@@ -414,6 +413,7 @@ static void words_run(redlock_sim_server *server, link *from, const redlock_byte
     if (is_reply) {
         redlock_sim_reply_write(&reply, &server->out);
     }
+    redlock_sim_keyspace_end_command(&server->space);
 }
 
 /* --- typed commands -------------------------------------------------------------------------- */
@@ -655,6 +655,12 @@ void redlock_sim_server_set_clock(redlock_sim_server *server, uint64_t wall_us) 
 
 void redlock_sim_server_set_call_us(redlock_sim_server *server, uint64_t call_us) {
     server->call_us = call_us;
+}
+
+void redlock_sim_server_add_pause(redlock_sim_server *server, uint32_t reading, uint64_t us) {
+    redlock_sim_pause pause = {.reading = reading, .us = us};
+
+    redlock_sim_keyspace_add_pause(&server->space, pause);
 }
 
 void redlock_sim_server_set_fault(redlock_sim_server *server, redlock_sim_fault fault, bool is_on) {

@@ -33,6 +33,10 @@ void redlock_sim_server_set_clock(redlock_sim_server *server, uint64_t wall_us);
  * there, but PTTL and TIME go on, as in 7.0. */
 void redlock_sim_server_set_call_us(redlock_sim_server *server, uint64_t call_us);
 
+/* Before the next command reads the clock for the `reading`-th time, 1 the first, its process stands
+ * still for so long: keys end there, and no command notices.  At most twice in one command. */
+void redlock_sim_server_add_pause(redlock_sim_server *server, uint32_t reading, uint64_t us);
+
 /* --- commands -------------------------------------------------------------------------------- */
 
 /* One typed command, as on a connection that has logged in and uses database 0.  The answer's text
