@@ -9,26 +9,24 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "sim/hash.h"
+#include "sim/order.h"
+#include "sim/zset.h"
 
-#define NOT_A_NUMBER "ERR value is not an integer or out of range"
-#define SYNTAX "ERR syntax error"
+#define NOT_A_NUMBER REDLOCK_SIM_NOT_A_NUMBER
+#define SYNTAX REDLOCK_SIM_SYNTAX
 #define NO_KEY (-2)
 #define NO_EXPIRY (-1)
 
-typedef struct order { /* one command, while it runs */
-    redlock_sim_keyspace *space;
-    const redlock_bytes *words;
-    size_t count;
-    redlock_sim_reply *reply;
-    uint32_t db;
-} order;
+typedef redlock_sim_order order;
 
 static redlock_sim_key key_at(const order *o, size_t index) {
-    return (redlock_sim_key){.db = o->db, .text = o->words[index]};
+    return redlock_sim_order_key(o, index);
 }
 
+/* Each use is one look at the clock, in the places where real servers look at it. */
 static int64_t now_ms(const order *o) {
-    return (int64_t)(o->space->now_us / 1000);
+    return (int64_t)(redlock_sim_keyspace_read_clock(o->space) / 1000);
 }
 
 bool redlock_sim_data_number(redlock_bytes text, int64_t *ret_number) {
@@ -55,11 +53,33 @@ bool redlock_sim_data_number(redlock_bytes text, int64_t *ret_number) {
 static void run_get(const order *o) {
     redlock_sim_value value;
 
-    if (redlock_sim_keyspace_get(o->space, key_at(o, 1), &value)) {
+    if (!redlock_sim_order_value(o, REDLOCK_SIM_STRING, &value)) {
+        return;
+    }
+    if (value.text.at != NULL) { /* an empty string has a place too */
         redlock_sim_reply_bulk(o->reply, value.text);
     } else {
         redlock_sim_reply_nil(o->reply);
     }
+}
+
+static const char *type_name(redlock_sim_type type) {
+    switch (type) {
+    case REDLOCK_SIM_STRING:
+        return "string";
+    case REDLOCK_SIM_ZSET:
+        return "zset";
+    case REDLOCK_SIM_HASH:
+        return "hash";
+    }
+    return "none";
+}
+
+static void run_type(const order *o) {
+    redlock_sim_value value;
+    bool is_there = redlock_sim_keyspace_get(o->space, key_at(o, 1), &value);
+
+    redlock_sim_reply_status(o->reply, is_there ? type_name(value.type) : "none");
 }
 
 static void run_exists(const order *o) {
@@ -77,9 +97,11 @@ static void run_pttl(const order *o) {
     int64_t left_ms = NO_KEY;
 
     if (redlock_sim_keyspace_get(o->space, key_at(o, 1), &value)) {
-        left_ms = value.expires_ms - now_ms(o);
-        left_ms = left_ms < 0 ? 0 : left_ms;
-        left_ms = value.expires_ms == REDLOCK_SIM_NO_EXPIRY ? NO_EXPIRY : left_ms;
+        left_ms = NO_EXPIRY;
+        if (value.expires_ms != REDLOCK_SIM_NO_EXPIRY) {
+            left_ms = value.expires_ms - now_ms(o);
+            left_ms = left_ms < 0 ? 0 : left_ms;
+        }
     }
     redlock_sim_reply_integer(o->reply, left_ms);
 }
@@ -91,17 +113,18 @@ static void run_pexpiretime(const order *o) {
     redlock_sim_reply_integer(o->reply, is_there ? value.expires_ms : NO_KEY);
 }
 
-static redlock_bytes scratch_number(redlock_sim_reply *reply, size_t at, uint64_t number) {
-    int len = snprintf(reply->scratch + at, sizeof reply->scratch - at, "%" PRIu64, number);
-    const char *digits = reply->scratch + at;
+static void reply_add_number(redlock_sim_reply *reply, uint64_t number) {
+    uint8_t digits[REDLOCK_DIGITS_MAX];
 
-    return (redlock_bytes){.at = (const uint8_t *)digits, .len = (size_t)len};
+    redlock_sim_reply_add(reply, redlock_bytes_from_u64(number, digits));
 }
 
 static void run_time(const order *o) {
-    o->reply->kind = REDLOCK_RESP_ARRAY;
-    o->reply->element[0] = scratch_number(o->reply, 0, o->space->now_us / 1000000);
-    o->reply->element[1] = scratch_number(o->reply, 32, o->space->now_us % 1000000);
+    uint64_t now_us = redlock_sim_keyspace_read_clock(o->space);
+
+    redlock_sim_reply_array(o->reply);
+    reply_add_number(o->reply, now_us / 1000000);
+    reply_add_number(o->reply, now_us % 1000000);
 }
 
 static void run_ping(const order *o) {
@@ -255,14 +278,17 @@ static void run_pexpire(const order *o) {
         redlock_sim_reply_error(o->reply, NOT_A_NUMBER);
         return;
     }
-    if (ttl_ms > INT64_MAX - now_ms(o)) {
+    int64_t base_ms = now_ms(o);
+    if (ttl_ms > INT64_MAX - base_ms) {
         redlock_sim_reply_error(o->reply, "ERR invalid expire time in 'pexpire' command");
         return;
     }
-    int64_t expires_ms = ttl_ms + now_ms(o);
+    int64_t expires_ms = ttl_ms + base_ms;
     bool is_done = redlock_sim_keyspace_get(o->space, key_at(o, 1), &value) &&
                    expire_is_wanted(&options, value.expires_ms, expires_ms);
-    if (is_done && ttl_ms <= 0) {
+    /* They look again: where 1 ms is left, it may end between the two looks, and the key goes
+     * before it has lived through that millisecond. */
+    if (is_done && expires_ms <= now_ms(o)) {
         (void)redlock_sim_keyspace_remove(o->space, key_at(o, 1));
     } else if (is_done) {
         value.expires_ms = expires_ms;
@@ -301,41 +327,34 @@ static void run_dbsize(const order *o) {
 typedef void runner(const order *o);
 
 static runner *runner_of(redlock_sim_verb_kind kind) {
-    switch (kind) {
-    case REDLOCK_SIM_VERB_GET:
-        return run_get;
-    case REDLOCK_SIM_VERB_SET:
-        return run_set;
-    case REDLOCK_SIM_VERB_DEL:
-        return run_del;
-    case REDLOCK_SIM_VERB_EXISTS:
-        return run_exists;
-    case REDLOCK_SIM_VERB_PTTL:
-        return run_pttl;
-    case REDLOCK_SIM_VERB_PEXPIRE:
-        return run_pexpire;
-    case REDLOCK_SIM_VERB_PEXPIRETIME:
-        return run_pexpiretime;
-    case REDLOCK_SIM_VERB_TIME:
-        return run_time;
-    case REDLOCK_SIM_VERB_PING:
-        return run_ping;
-    case REDLOCK_SIM_VERB_DBSIZE:
-        return run_dbsize;
-    case REDLOCK_SIM_VERB_FLUSHALL:
-        return run_flushall;
-    case REDLOCK_SIM_VERB_INFO:
-    case REDLOCK_SIM_VERB_SELECT:
-    case REDLOCK_SIM_VERB_AUTH:
-    case REDLOCK_SIM_VERB_QUIT:
-    case REDLOCK_SIM_VERB_CLIENT_SETNAME:
-    case REDLOCK_SIM_VERB_SCRIPT_LOAD:
-    case REDLOCK_SIM_VERB_SCRIPT_FLUSH:
-    case REDLOCK_SIM_VERB_EVAL:
-    case REDLOCK_SIM_VERB_EVALSHA:
-        break;
-    }
-    return NULL;
+    static runner *const runners[] = {
+        [REDLOCK_SIM_VERB_GET] = run_get,
+        [REDLOCK_SIM_VERB_SET] = run_set,
+        [REDLOCK_SIM_VERB_DEL] = run_del,
+        [REDLOCK_SIM_VERB_EXISTS] = run_exists,
+        [REDLOCK_SIM_VERB_TYPE] = run_type,
+        [REDLOCK_SIM_VERB_PTTL] = run_pttl,
+        [REDLOCK_SIM_VERB_PEXPIRE] = run_pexpire,
+        [REDLOCK_SIM_VERB_PEXPIRETIME] = run_pexpiretime,
+        [REDLOCK_SIM_VERB_ZADD] = redlock_sim_zset_add,
+        [REDLOCK_SIM_VERB_ZREM] = redlock_sim_zset_remove,
+        [REDLOCK_SIM_VERB_ZRANGE] = redlock_sim_zset_range,
+        [REDLOCK_SIM_VERB_ZREVRANGE] = redlock_sim_zset_range_back,
+        [REDLOCK_SIM_VERB_ZPOPMIN] = redlock_sim_zset_pop_min,
+        [REDLOCK_SIM_VERB_ZRANK] = redlock_sim_zset_rank,
+        [REDLOCK_SIM_VERB_ZSCORE] = redlock_sim_zset_score,
+        [REDLOCK_SIM_VERB_ZCARD] = redlock_sim_zset_count,
+        [REDLOCK_SIM_VERB_HSET] = redlock_sim_hash_set,
+        [REDLOCK_SIM_VERB_HGET] = redlock_sim_hash_get,
+        [REDLOCK_SIM_VERB_HDEL] = redlock_sim_hash_delete,
+        [REDLOCK_SIM_VERB_HLEN] = redlock_sim_hash_count,
+        [REDLOCK_SIM_VERB_TIME] = run_time,
+        [REDLOCK_SIM_VERB_PING] = run_ping,
+        [REDLOCK_SIM_VERB_DBSIZE] = run_dbsize,
+        [REDLOCK_SIM_VERB_FLUSHALL] = run_flushall,
+    };
+
+    return (size_t)kind < sizeof runners / sizeof runners[0] ? runners[kind] : NULL;
 }
 
 bool redlock_sim_data_run(redlock_sim_keyspace *space, uint32_t db, redlock_sim_verb_kind kind,

@@ -195,6 +195,17 @@ static int script_pcall(lua_State *lua) {
 
 /* --- redis.call ------------------------------------------------------------------------------ */
 
+static void push_array(lua_State *lua, const redlock_sim_reply *reply) {
+    redlock_bytes bulk;
+    size_t cursor = 0;
+
+    lua_createtable(lua, (int)reply->count, 0);
+    for (int i = 1; redlock_sim_reply_next(reply, &cursor, &bulk); i++) {
+        push_bytes(lua, bulk);
+        lua_rawseti(lua, -2, i);
+    }
+}
+
 static void push_reply(lua_State *lua, const redlock_sim_reply *reply) {
     switch (reply->kind) {
     case REDLOCK_RESP_SIMPLE:
@@ -212,11 +223,7 @@ static void push_reply(lua_State *lua, const redlock_sim_reply *reply) {
         lua_pushboolean(lua, 0);
         return;
     case REDLOCK_RESP_ARRAY:
-        lua_createtable(lua, 2, 0);
-        push_bytes(lua, reply->element[0]);
-        lua_rawseti(lua, -2, 1);
-        push_bytes(lua, reply->element[1]);
-        lua_rawseti(lua, -2, 2);
+        push_array(lua, reply);
         return;
     case REDLOCK_RESP_ERROR: /* give_error's */
         break;

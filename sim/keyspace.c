@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "sim/reply.h"
 
 #define SLOTS_MIN 64u
 
@@ -13,6 +14,7 @@ struct redlock_sim_slot {
     size_t key_len, value_len;
     uint64_t hash;
     int64_t expires_ms;
+    redlock_sim_type type;
     uint32_t db;
 };
 
@@ -20,6 +22,7 @@ struct redlock_sim_undo { /* what was there before a write; its own copies */
     uint8_t *key, *value;
     size_t key_len, value_len;
     int64_t expires_ms;
+    redlock_sim_type type;
     uint32_t db;
     bool was_there;
 };
@@ -56,6 +59,27 @@ void redlock_sim_keyspace_init(redlock_sim_keyspace *space) {
 void redlock_sim_keyspace_set_clock(redlock_sim_keyspace *space, uint64_t now_us) {
     space->now_us = now_us;
     space->judged_us = now_us;
+}
+
+uint64_t redlock_sim_keyspace_read_clock(redlock_sim_keyspace *space) {
+    space->reading_count++;
+    for (uint32_t i = 0; i < space->pause_count; i++) {
+        if (space->pauses[i].reading == space->reading_count) {
+            space->now_us += space->pauses[i].us;
+        }
+    }
+    return space->now_us;
+}
+
+void redlock_sim_keyspace_add_pause(redlock_sim_keyspace *space, redlock_sim_pause pause) {
+    REDLOCK_ASSERT(space->pause_count < REDLOCK_SIM_PAUSES_MAX);
+    space->pauses[space->pause_count++] = pause;
+}
+
+void redlock_sim_keyspace_end_command(redlock_sim_keyspace *space) {
+    space->judged_us = space->now_us;
+    space->reading_count = 0;
+    space->pause_count = 0;
 }
 
 /* --- the table ------------------------------------------------------------------------------- */
@@ -133,6 +157,7 @@ static void slot_set(redlock_sim_keyspace *space, redlock_sim_key key, redlock_s
     slot->value = copy;
     slot->value_len = value.text.len;
     slot->expires_ms = value.expires_ms;
+    slot->type = value.type;
     if (space->used_count * 2 > space->slot_count) {
         slots_grow(space);
     }
@@ -157,6 +182,7 @@ static void undo_note(redlock_sim_keyspace *space, redlock_sim_key key,
         .value = was_there ? bytes_dup(bytes_at(slot->value, slot->value_len)) : NULL,
         .value_len = was_there ? slot->value_len : 0,
         .expires_ms = slot->expires_ms,
+        .type = slot->type,
         .db = key.db,
         .was_there = was_there,
     };
@@ -179,7 +205,8 @@ static void undo_play(redlock_sim_keyspace *space, const redlock_sim_undo *undo)
 
     if (undo->was_there) {
         redlock_sim_value value = {.text = bytes_at(undo->value, undo->value_len),
-                                   .expires_ms = undo->expires_ms};
+                                   .expires_ms = undo->expires_ms,
+                                   .type = undo->type};
         slot_set(space, key, value);
     } else if (slot->key != NULL) {
         slot_drop(space, slot);
@@ -210,6 +237,12 @@ static bool slot_is_over(const redlock_sim_keyspace *space, const redlock_sim_sl
            (int64_t)(space->judged_us / 1000) > slot->expires_ms;
 }
 
+static redlock_sim_value slot_value(const redlock_sim_slot *slot) {
+    return (redlock_sim_value){.text = bytes_at(slot->value, slot->value_len),
+                               .expires_ms = slot->expires_ms,
+                               .type = slot->type};
+}
+
 static void key_take(redlock_sim_keyspace *space, redlock_sim_key key, redlock_sim_slot *slot) {
     undo_note(space, key, slot);
     slot_drop(space, slot);
@@ -235,8 +268,7 @@ bool redlock_sim_keyspace_peek(const redlock_sim_keyspace *space, redlock_sim_ke
     if (slot->key == NULL || slot_is_over(space, slot)) {
         return false;
     }
-    *ret_value = (redlock_sim_value){.text = bytes_at(slot->value, slot->value_len),
-                                     .expires_ms = slot->expires_ms};
+    *ret_value = slot_value(slot);
     return true;
 }
 
@@ -299,8 +331,7 @@ bool redlock_sim_keyspace_next(const redlock_sim_keyspace *space, size_t *cursor
         if (slot->key != NULL && !slot_is_over(space, slot)) {
             *ret_key =
                 (redlock_sim_key){.db = slot->db, .text = bytes_at(slot->key, slot->key_len)};
-            *ret_value = (redlock_sim_value){.text = bytes_at(slot->value, slot->value_len),
-                                             .expires_ms = slot->expires_ms};
+            *ret_value = slot_value(slot);
             return true;
         }
     }

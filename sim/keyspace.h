@@ -1,4 +1,4 @@
-/* keyspace.h -- strings under keys, with an expiry, on a clock that is told.
+/* keyspace.h -- values under keys, with an expiry, on a clock that is told.
  *
  * A key is gone when the clock shows more than its expiry, as on real servers; it is taken away when
  * somebody asks for it, or by redlock_sim_keyspace_expire.  A clock that jumps back finds the keys
@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
-#include "sim/reply.h"
+#include "sim/packed.h"
 
 #define REDLOCK_SIM_NO_EXPIRY INT64_C(-1)
 
@@ -22,9 +22,17 @@ typedef struct redlock_sim_key {
 } redlock_sim_key;
 
 typedef struct redlock_sim_value { /* borrowed until the next write */
-    redlock_bytes text;
-    int64_t expires_ms; /* or REDLOCK_SIM_NO_EXPIRY */
+    redlock_bytes text;            /* packed unless it is a string */
+    int64_t expires_ms;            /* or REDLOCK_SIM_NO_EXPIRY */
+    redlock_sim_type type;
 } redlock_sim_value;
+
+#define REDLOCK_SIM_PAUSES_MAX 2u
+
+typedef struct redlock_sim_pause { /* a process that stands still in the middle of a command */
+    uint32_t reading; /* before the clock is read for the so manieth time, 1 the first */
+    uint64_t us;
+} redlock_sim_pause;
 
 typedef struct redlock_sim_slot redlock_sim_slot;
 typedef struct redlock_sim_undo redlock_sim_undo;
@@ -34,14 +42,23 @@ typedef struct redlock_sim_keyspace {
     size_t slot_count, used_count;
     redlock_sim_undo *undos; /* newest last */
     size_t undo_count, undo_size;
-    bool keeps_undos;   /* since the first sync */
-    uint64_t now_us;    /* what commands see */
-    uint64_t judged_us; /* what decides about expiry: stands still inside a script */
+    bool keeps_undos;       /* since the first sync */
+    uint64_t now_us;        /* what commands see */
+    uint64_t judged_us;     /* what decides about expiry: stands still while a command runs */
+    uint32_t reading_count; /* how often the command that runs has read the clock */
+    redlock_sim_pause pauses[REDLOCK_SIM_PAUSES_MAX];
+    uint32_t pause_count;
 } redlock_sim_keyspace;
 
 void redlock_sim_keyspace_init(redlock_sim_keyspace *space);
 void redlock_sim_keyspace_deinit(redlock_sim_keyspace *space);
 void redlock_sim_keyspace_set_clock(redlock_sim_keyspace *space, uint64_t now_us);
+/* The clock as a command reads it while it runs. */
+uint64_t redlock_sim_keyspace_read_clock(redlock_sim_keyspace *space);
+/* One pause more for the next command. */
+void redlock_sim_keyspace_add_pause(redlock_sim_keyspace *space, redlock_sim_pause pause);
+/* The command is over: what it took of the time counts for expiry now, and pauses are behind it. */
+void redlock_sim_keyspace_end_command(redlock_sim_keyspace *space);
 
 /* False when the key is not there, or its time is over. */
 bool redlock_sim_keyspace_get(redlock_sim_keyspace *space, redlock_sim_key key,

@@ -104,6 +104,43 @@ void redlock_sim_reply_error_about(redlock_sim_reply *reply, const char *before,
     redlock_sim_reply_error(reply, reply->scratch);
 }
 
+void redlock_sim_reply_array(redlock_sim_reply *reply) {
+    reply->kind = REDLOCK_RESP_ARRAY;
+    reply->count = 0;
+    reply->list->len = 0;
+}
+
+void redlock_sim_reply_add(redlock_sim_reply *reply, redlock_bytes bulk) {
+    redlock_bytes len = {.at = (const uint8_t *)&bulk.len, .len = sizeof bulk.len};
+
+    redlock_sim_text_add(reply->list, len);
+    redlock_sim_text_add(reply->list, bulk);
+    reply->count++;
+}
+
+bool redlock_sim_reply_next(const redlock_sim_reply *reply, size_t *cursor,
+                            redlock_bytes *ret_bulk) {
+    const redlock_sim_text *list = reply->list;
+    size_t len;
+
+    if (*cursor == list->len) {
+        return false;
+    }
+    memcpy(&len, list->at + *cursor, sizeof len);
+    *ret_bulk = (redlock_bytes){.at = list->at + *cursor + sizeof len, .len = len};
+    *cursor += sizeof len + len;
+    return true;
+}
+
+static void array_write(const redlock_sim_reply *reply, redlock_sim_text *text) {
+    redlock_bytes bulk;
+
+    redlock_sim_text_add_number(text, '*', (int64_t)reply->count);
+    for (size_t cursor = 0; redlock_sim_reply_next(reply, &cursor, &bulk);) {
+        redlock_sim_text_add_bulk(text, bulk);
+    }
+}
+
 void redlock_sim_reply_write(const redlock_sim_reply *reply, redlock_sim_text *text) {
     switch (reply->kind) {
     case REDLOCK_RESP_SIMPLE:
@@ -122,9 +159,7 @@ void redlock_sim_reply_write(const redlock_sim_reply *reply, redlock_sim_text *t
         redlock_sim_text_add_number(text, '$', -1);
         return;
     case REDLOCK_RESP_ARRAY:
-        redlock_sim_text_add_number(text, '*', 2);
-        redlock_sim_text_add_bulk(text, reply->element[0]);
-        redlock_sim_text_add_bulk(text, reply->element[1]);
+        array_write(reply, text);
         return;
     }
 }

@@ -5,6 +5,7 @@
 #ifndef REDLOCK_SIM_REPLY_H
 #define REDLOCK_SIM_REPLY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,9 +34,10 @@ void redlock_sim_text_add_line(redlock_sim_text *text, char type, redlock_bytes 
 typedef struct redlock_sim_reply {
     redlock_resp_kind kind;
     int64_t integer;
-    redlock_bytes text;       /* SIMPLE, ERROR, BULK; borrowed until the next command */
-    redlock_bytes element[2]; /* ARRAY: always two bulks, the only array a plain command gives */
-    char scratch[512];        /* where composed texts lie */
+    redlock_bytes text;     /* SIMPLE, ERROR, BULK; borrowed until the next command */
+    redlock_sim_text *list; /* ARRAY: where the elements lie; set and owned by whoever asks */
+    size_t count;           /* of elements */
+    char scratch[512];      /* where composed texts lie */
 } redlock_sim_reply;
 
 void redlock_sim_reply_status(redlock_sim_reply *reply, const char *text);
@@ -46,6 +48,13 @@ void redlock_sim_reply_nil(redlock_sim_reply *reply);
 void redlock_sim_reply_error(redlock_sim_reply *reply, const char *text);
 void redlock_sim_reply_error_about(redlock_sim_reply *reply, const char *before, const char *word,
                                    const char *after);
+/* An array without elements, and one more at its end: a bulk, the only kind that commands give.  It
+ * is copied. */
+void redlock_sim_reply_array(redlock_sim_reply *reply);
+void redlock_sim_reply_add(redlock_sim_reply *reply, redlock_bytes bulk);
+/* Goes through the elements of an array; *cursor is 0 at first, false ends. */
+bool redlock_sim_reply_next(const redlock_sim_reply *reply, size_t *cursor,
+                            redlock_bytes *ret_bulk);
 void redlock_sim_reply_write(const redlock_sim_reply *reply, redlock_sim_text *text);
 
 #endif

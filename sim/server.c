@@ -9,8 +9,10 @@
 #include "base/assert.h"
 #include "base/prng.h"
 #include "sim/data.h"
+#include "sim/gate.h"
 #include "sim/interpreter.h"
 #include "sim/keyspace.h"
+#include "sim/pubsub.h"
 #include "sim/reply.h"
 #include "sim/request.h"
 #include "sim/script_cache.h"
@@ -32,6 +34,7 @@ struct redlock_sim_server {
     redlock_sim_keyspace space;
     redlock_sim_interpreter *interpreter;
     redlock_sim_script_cache scripts;
+    redlock_sim_pubsub pubsub;
     redlock_prng prng;
     char run_id[REDLOCK_RUN_ID_BYTES + 1];
     char password[128]; /* empty: none */
@@ -44,77 +47,16 @@ struct redlock_sim_server {
     bool is_script_dirty; /* it has written, so it is not stopped any more */
     redlock_sim_text out; /* the replies of the call that runs */
     redlock_sim_text scratch;
+    redlock_sim_text list; /* the elements of a reply */
     redlock_sim_request request;
     redlock_resp_reader reader;
     uint8_t encoded[REDLOCK_STEP_BYTES_MAX];
 };
 
-/* --- gates ----------------------------------------------------------------------------------- */
-
-#define OOM_WORDS "OOM command not allowed when used memory > 'maxmemory'."
-#define MISCONF_WORDS                                                                              \
-    "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to "  \
-    "disk. Commands that may modify the data set are disabled, because this instance is "          \
-    "configured to report errors during writes if RDB snapshotting fails "                         \
-    "(stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB " \
-    "error."
-#define NOREPLICAS_WORDS "NOREPLICAS Not enough good replicas to write."
-#define READONLY_WORDS "READONLY You can't write against a read only replica."
-#define LOADING_WORDS "LOADING Redis is loading the dataset in memory"
-#define BUSY_WORDS                                                                                 \
-    "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+#define MAXCLIENTS_WORDS "ERR max number of clients reached"
 
 static bool has_flag(const redlock_sim_verb *verb, uint32_t flag) {
     return (verb->flags & flag) != 0;
-}
-
-/* Why a client's command is refused, or NULL. */
-static const char *gate_of_data(const redlock_sim_server *server, const redlock_sim_verb *verb) {
-    bool is_write = has_flag(verb, REDLOCK_SIM_IS_WRITE);
-
-    if (server->faults[REDLOCK_SIM_OOM] && has_flag(verb, REDLOCK_SIM_NEEDS_MEMORY)) {
-        return OOM_WORDS;
-    }
-    if (server->faults[REDLOCK_SIM_MISCONF] &&
-        (is_write || has_flag(verb, REDLOCK_SIM_WHILE_DISK_OK))) {
-        return MISCONF_WORDS;
-    }
-    if (server->faults[REDLOCK_SIM_NOREPLICAS] && is_write) {
-        return NOREPLICAS_WORDS;
-    }
-    if (server->faults[REDLOCK_SIM_READONLY] && is_write) {
-        return READONLY_WORDS;
-    }
-    if (server->faults[REDLOCK_SIM_LOADING] && !has_flag(verb, REDLOCK_SIM_WHILE_LOADING)) {
-        return LOADING_WORDS;
-    }
-    if (server->faults[REDLOCK_SIM_BUSY] && !has_flag(verb, REDLOCK_SIM_WHILE_BUSY)) {
-        return BUSY_WORDS;
-    }
-    return NULL;
-}
-
-/* Why a script's command is refused, or NULL. */
-static const char *gate_of_script(const redlock_sim_server *server, const redlock_sim_verb *verb) {
-    bool is_write = has_flag(verb, REDLOCK_SIM_IS_WRITE);
-
-    if (has_flag(verb, REDLOCK_SIM_NOT_IN_SCRIPTS)) {
-        return "ERR This Redis command is not allowed from script";
-    }
-    if (server->faults[REDLOCK_SIM_READONLY] && is_write) {
-        return READONLY_WORDS;
-    }
-    if (server->faults[REDLOCK_SIM_MISCONF] && is_write) {
-        return MISCONF_WORDS;
-    }
-    if (server->faults[REDLOCK_SIM_NOREPLICAS] && is_write) {
-        return NOREPLICAS_WORDS;
-    }
-    if (server->faults[REDLOCK_SIM_OOM] && has_flag(verb, REDLOCK_SIM_NEEDS_MEMORY) &&
-        !server->is_script_dirty) {
-        return OOM_WORDS;
-    }
-    return NULL;
 }
 
 /* --- INFO, SELECT and the greeting ----------------------------------------------------------- */
@@ -217,6 +159,34 @@ static void run_setname(redlock_bytes name, redlock_sim_reply *reply) {
     redlock_sim_reply_status(reply, "OK");
 }
 
+/* --- messages -------------------------------------------------------------------------------- */
+
+/* Typed commands come in by a connection that has no number, and listens to nothing. */
+static bool is_subscribed(const redlock_sim_server *server, const link *from) {
+    return from != &server->inner && redlock_sim_pubsub_count(&server->pubsub, from->number) > 0;
+}
+
+static void run_publish(redlock_sim_server *server, const redlock_bytes *words,
+                        redlock_sim_reply *reply) {
+    size_t count = redlock_sim_pubsub_publish(&server->pubsub, words[1], words[2]);
+
+    redlock_sim_reply_integer(reply, (int64_t)count);
+}
+
+static void run_reset(redlock_sim_server *server, link *from, redlock_sim_reply *reply) {
+    redlock_sim_pubsub_unsubscribe_all(&server->pubsub, from->number, NULL);
+    from->db = 0;
+    from->is_trusted = server->password[0] == '\0';
+    redlock_sim_reply_status(reply, "RESET");
+}
+
+/* Who waits for messages is told everything in their form. */
+static void pong_say(const redlock_bytes *words, size_t count, redlock_sim_reply *reply) {
+    redlock_sim_reply_array(reply);
+    redlock_sim_reply_add(reply, redlock_bytes_of("pong"));
+    redlock_sim_reply_add(reply, count > 1 ? words[1] : redlock_bytes_of(""));
+}
+
 /* --- scripts --------------------------------------------------------------------------------- */
 
 static void run_script_flush(redlock_sim_server *server, const redlock_bytes *words, size_t count,
@@ -249,6 +219,7 @@ static void script_calls(void *owner, const redlock_bytes *words, size_t count,
     redlock_sim_verb_found found = redlock_sim_verb_find(words, count, &verb, reply);
 
     server->space.now_us += server->call_us;
+    reply->list = &server->list;
     if (found != REDLOCK_SIM_VERB_FOUND) {
         redlock_sim_reply_error(reply, found == REDLOCK_SIM_VERB_ARITY
                                            ? "ERR Wrong number of args calling Redis command "
@@ -256,7 +227,7 @@ static void script_calls(void *owner, const redlock_bytes *words, size_t count,
                                            : "ERR Unknown Redis command called from script");
         return;
     }
-    const char *refusal = gate_of_script(server, verb);
+    const char *refusal = redlock_sim_gate_of_script(server->faults, verb, server->is_script_dirty);
     if (refusal != NULL) {
         redlock_sim_reply_error(reply, refusal);
         return;
@@ -266,6 +237,8 @@ static void script_calls(void *owner, const redlock_bytes *words, size_t count,
         run_select(&server->script_db, words[1], reply);
     } else if (verb->kind == REDLOCK_SIM_VERB_INFO) {
         run_info(server, words, count, reply);
+    } else if (verb->kind == REDLOCK_SIM_VERB_PUBLISH) {
+        run_publish(server, words, reply);
     } else if (!redlock_sim_data_run(&server->space, server->script_db, verb->kind, words, count,
                                      reply)) {
         redlock_sim_give_up("a script may call a command that nobody runs");
@@ -321,20 +294,45 @@ static bool run_eval(redlock_sim_server *server, const link *from, redlock_sim_v
     server->is_script_dirty = false;
     redlock_sim_interpreter_run(server->interpreter, script->chunk, script->sha1, words + 3, keys,
                                 words + 3 + keys, count - 3 - keys, &server->out);
-    redlock_sim_keyspace_set_clock(&server->space, server->space.now_us);
     return true;
 }
 
 /* --- commands -------------------------------------------------------------------------------- */
 
+/* The verbs that write their own replies; false when it is none of them, or has an error to tell. */
+static bool verb_writes(redlock_sim_server *server, const link *from, const redlock_sim_verb *verb,
+                        const redlock_bytes *words, size_t count, redlock_sim_reply *ret_error) {
+    if (verb->kind == REDLOCK_SIM_VERB_SUBSCRIBE) {
+        redlock_sim_pubsub_subscribe(&server->pubsub, from->number, words + 1, count - 1,
+                                     &server->out);
+    } else if (verb->kind == REDLOCK_SIM_VERB_UNSUBSCRIBE && count > 1) {
+        redlock_sim_pubsub_unsubscribe(&server->pubsub, from->number, words + 1, count - 1,
+                                       &server->out);
+    } else if (verb->kind == REDLOCK_SIM_VERB_UNSUBSCRIBE) {
+        redlock_sim_pubsub_unsubscribe_all(&server->pubsub, from->number, &server->out);
+    } else {
+        return run_eval(server, from, verb->kind, words, count, ret_error);
+    }
+    return true;
+}
+
+static bool is_writer(redlock_sim_verb_kind kind) {
+    return kind == REDLOCK_SIM_VERB_EVAL || kind == REDLOCK_SIM_VERB_EVALSHA ||
+           kind == REDLOCK_SIM_VERB_SUBSCRIBE || kind == REDLOCK_SIM_VERB_UNSUBSCRIBE;
+}
+
 /* True when the reply is to be written, false when it was. */
 static bool verb_run(redlock_sim_server *server, link *from, const redlock_sim_verb *verb,
                      const redlock_bytes *words, size_t count, redlock_sim_reply *reply) {
+    if (verb->kind == REDLOCK_SIM_VERB_PING && count <= 2 && is_subscribed(server, from)) {
+        pong_say(words, count, reply);
+        return true;
+    }
     if (redlock_sim_data_run(&server->space, from->db, verb->kind, words, count, reply)) {
         return true;
     }
-    if (verb->kind == REDLOCK_SIM_VERB_EVAL || verb->kind == REDLOCK_SIM_VERB_EVALSHA) {
-        return !run_eval(server, from, verb->kind, words, count, reply);
+    if (is_writer(verb->kind)) {
+        return !verb_writes(server, from, verb, words, count, reply);
     }
     if (verb->kind == REDLOCK_SIM_VERB_INFO) {
         run_info(server, words, count, reply);
@@ -348,6 +346,10 @@ static bool verb_run(redlock_sim_server *server, link *from, const redlock_sim_v
         run_script_load(server, words[2], reply);
     } else if (verb->kind == REDLOCK_SIM_VERB_SCRIPT_FLUSH) {
         run_script_flush(server, words, count, reply);
+    } else if (verb->kind == REDLOCK_SIM_VERB_PUBLISH) {
+        run_publish(server, words, reply);
+    } else if (verb->kind == REDLOCK_SIM_VERB_RESET) {
+        run_reset(server, from, reply);
     } else {
         REDLOCK_ASSERT(verb->kind == REDLOCK_SIM_VERB_QUIT);
         from->is_closing = true;
@@ -374,29 +376,44 @@ static bool is_let_in(const redlock_sim_server *server, const link *from,
     return true;
 }
 
+/* Whether it may run now; else the error says why not. */
+static bool is_let_through(const redlock_sim_server *server, const link *from,
+                           const redlock_sim_verb *verb, redlock_sim_reply *ret_error) {
+    const char *refusal = redlock_sim_gate_of_data(server->faults, verb);
+
+    if (refusal == NULL && !has_flag(verb, REDLOCK_SIM_WHILE_SUBSCRIBED) &&
+        is_subscribed(server, from)) {
+        redlock_sim_reply_error_about(ret_error, "ERR Can't execute '", verb->name,
+                                      "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+                                      "RESET are allowed in this context");
+        return false;
+    }
+    if (refusal == NULL) {
+        refusal = redlock_sim_gate_of_time(server->faults, verb);
+    }
+    if (refusal != NULL) {
+        redlock_sim_reply_error(ret_error, refusal);
+    }
+    return refusal == NULL;
+}
+
 /* Appends the reply to server->out. */
 static void words_run(redlock_sim_server *server, link *from, const redlock_bytes *words,
                       size_t count) {
     const redlock_sim_verb *verb = NULL;
     redlock_sim_reply reply;
-    bool is_refused = true, is_reply = true;
+    bool is_reply = true;
 
     server->command_count++;
+    reply.list = &server->list;
     if (redlock_sim_verb_find(words, count, &verb, &reply) == REDLOCK_SIM_VERB_FOUND &&
-        is_let_in(server, from, verb, &reply)) {
-        const char *refusal = gate_of_data(server, verb);
-
-        is_refused = refusal != NULL;
-        if (is_refused) {
-            redlock_sim_reply_error(&reply, refusal);
-        }
-    }
-    if (!is_refused) {
+        is_let_in(server, from, verb, &reply) && is_let_through(server, from, verb, &reply)) {
         is_reply = verb_run(server, from, verb, words, count, &reply);
     }
     if (is_reply) {
         redlock_sim_reply_write(&reply, &server->out);
     }
+    redlock_sim_keyspace_end_command(&server->space);
 }
 
 /* --- typed commands -------------------------------------------------------------------------- */
@@ -453,6 +470,7 @@ static link *link_open(redlock_sim_server *server, uint32_t number) {
 }
 
 static void link_close(redlock_sim_server *server, link *closed) {
+    redlock_sim_pubsub_hang_up(&server->pubsub, closed->number);
     redlock_sim_text_deinit(&closed->in);
     *closed = server->links[--server->link_count];
 }
@@ -526,7 +544,7 @@ redlock_sim_said redlock_sim_server_feed(redlock_sim_server *server, uint32_t co
 
     server->out.len = 0;
     if (from == NULL && server->faults[REDLOCK_SIM_MAXCLIENTS]) {
-        redlock_sim_text_say(&server->out, "-ERR max number of clients reached\r\n");
+        redlock_sim_text_say(&server->out, "-" MAXCLIENTS_WORDS "\r\n");
         is_closed = true;
     } else {
         from = from == NULL ? link_open(server, connection) : from;
@@ -551,6 +569,40 @@ void redlock_sim_server_hang_up(redlock_sim_server *server, uint32_t connection)
     if (gone != NULL) {
         link_close(server, gone);
     }
+    redlock_sim_pubsub_hang_up(&server->pubsub, connection); /* it may be one without bytes */
+}
+
+/* --- messages to connections without bytes --------------------------------------------------- */
+
+static redlock_status channel_run(redlock_sim_server *server, uint32_t connection, const char *word,
+                                  redlock_bytes channel) {
+    redlock_bytes words[] = {redlock_bytes_of(word), channel};
+    link from = {.number = connection, .is_trusted = true};
+
+    server->out.len = 0;
+    if (server->faults[REDLOCK_SIM_GARBAGE] || server->faults[REDLOCK_SIM_OVERSIZED]) {
+        return REDLOCK_PROTOCOL;
+    }
+    if (server->faults[REDLOCK_SIM_MAXCLIENTS] && !is_subscribed(server, &from)) {
+        return redlock_step_error_status(redlock_bytes_of(MAXCLIENTS_WORDS));
+    }
+    words_run(server, &from, words, 2);
+    redlock_bytes said = {.at = server->out.at + 1, .len = server->out.len - 1};
+    return server->out.at[0] == '-' ? redlock_step_error_status(said) : REDLOCK_OK;
+}
+
+redlock_status redlock_sim_server_subscribe(redlock_sim_server *server, uint32_t connection,
+                                            redlock_bytes channel) {
+    return channel_run(server, connection, "SUBSCRIBE", channel);
+}
+
+redlock_status redlock_sim_server_unsubscribe(redlock_sim_server *server, uint32_t connection,
+                                              redlock_bytes channel) {
+    return channel_run(server, connection, "UNSUBSCRIBE", channel);
+}
+
+bool redlock_sim_server_next_message(redlock_sim_server *server, redlock_sim_message *ret_message) {
+    return redlock_sim_pubsub_take(&server->pubsub, ret_message);
 }
 
 /* --- what happens to a server ---------------------------------------------------------------- */
@@ -587,11 +639,13 @@ void redlock_sim_server_destroy(redlock_sim_server *server) {
     }
     links_close(server);
     redlock_sim_memory(server->links, 0);
+    redlock_sim_pubsub_deinit(&server->pubsub);
     redlock_sim_script_cache_deinit(&server->scripts);
     redlock_sim_interpreter_destroy(server->interpreter);
     redlock_sim_keyspace_deinit(&server->space);
     redlock_sim_text_deinit(&server->out);
     redlock_sim_text_deinit(&server->scratch);
+    redlock_sim_text_deinit(&server->list);
     redlock_sim_memory(server, 0);
 }
 
@@ -601,6 +655,12 @@ void redlock_sim_server_set_clock(redlock_sim_server *server, uint64_t wall_us) 
 
 void redlock_sim_server_set_call_us(redlock_sim_server *server, uint64_t call_us) {
     server->call_us = call_us;
+}
+
+void redlock_sim_server_add_pause(redlock_sim_server *server, uint32_t reading, uint64_t us) {
+    redlock_sim_pause pause = {.reading = reading, .us = us};
+
+    redlock_sim_keyspace_add_pause(&server->space, pause);
 }
 
 void redlock_sim_server_set_fault(redlock_sim_server *server, redlock_sim_fault fault, bool is_on) {
@@ -628,6 +688,7 @@ void redlock_sim_server_rewind(redlock_sim_server *server) {
 void redlock_sim_server_restart(redlock_sim_server *server, redlock_sim_loss loss,
                                 const char *run_id) {
     links_close(server);
+    redlock_sim_pubsub_deinit(&server->pubsub);
     redlock_sim_script_cache_flush(&server->scripts);
     run_id_set(server, run_id);
     switch (loss) {
@@ -675,6 +736,7 @@ static redlock_sim_entry entry_of(const redlock_sim_server *server, redlock_byte
     return (redlock_sim_entry){
         .key = key,
         .value = value->text,
+        .type = value->type,
         .has_expiry = has_expiry,
         .expires_ms = expires_ms,
         .left_ms = expires_ms > now_ms ? expires_ms - now_ms : 0,

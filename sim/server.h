@@ -16,6 +16,9 @@
 
 #include "base/bytes.h"
 #include "base/command.h"
+#include "base/status.h"
+#include "sim/packed.h"
+#include "sim/pubsub.h"
 
 typedef struct redlock_sim_server redlock_sim_server;
 
@@ -29,6 +32,10 @@ void redlock_sim_server_set_clock(redlock_sim_server *server, uint64_t wall_us);
 /* How much of it passes with each redis.call inside a script; 0 unless set.  Expiry stands still
  * there, but PTTL and TIME go on, as in 7.0. */
 void redlock_sim_server_set_call_us(redlock_sim_server *server, uint64_t call_us);
+
+/* Before the next command reads the clock for the `reading`-th time, 1 the first, its process stands
+ * still for so long: keys end there, and no command notices.  At most twice in one command. */
+void redlock_sim_server_add_pause(redlock_sim_server *server, uint32_t reading, uint64_t us);
 
 /* --- commands -------------------------------------------------------------------------------- */
 
@@ -48,8 +55,24 @@ typedef struct redlock_sim_said {
  * are not whole wait for the rest. */
 redlock_sim_said redlock_sim_server_feed(redlock_sim_server *server, uint32_t connection,
                                          redlock_bytes in);
-/* The other side hung up: what is not whole is never executed. */
+/* The other side hung up: what is not whole is never executed, its subscriptions end, and messages
+ * for it that wait are dropped. */
 void redlock_sim_server_hang_up(redlock_sim_server *server, uint32_t connection);
+
+/* --- messages -------------------------------------------------------------------------------- */
+
+/* What PUBLISH sends does not come with the replies: each message waits here, in the order of
+ * publishing, so that a network can delay or lose it alone.  Taken right after the call that
+ * published them, they belong behind all bytes that their connection was told so far.  False when
+ * there is none; GARBAGE and OVERSIZED spoil replies only, not these. */
+bool redlock_sim_server_next_message(redlock_sim_server *server, redlock_sim_message *ret_message);
+/* SUBSCRIBE on a connection of its own, for worlds that leave the wire out; not to be mixed with
+ * bytes on the same number.  Not OK is what a client makes of the refusal. */
+redlock_status redlock_sim_server_subscribe(redlock_sim_server *server, uint32_t connection,
+                                            redlock_bytes channel);
+/* UNSUBSCRIBE from this channel; the connection stays.  redlock_sim_server_hang_up ends it. */
+redlock_status redlock_sim_server_unsubscribe(redlock_sim_server *server, uint32_t connection,
+                                              redlock_bytes channel);
 
 /* --- what happens to a server ---------------------------------------------------------------- */
 
@@ -81,7 +104,8 @@ typedef enum redlock_sim_loss {
 /* What is there now survives LOSE_UNSYNCED; a world with an append only file that is synced every
  * second calls this every second.  Without a single sync, LOSE_UNSYNCED loses all. */
 void redlock_sim_server_sync(redlock_sim_server *server);
-/* A new process: connections and cached scripts are gone in any case. */
+/* A new process: connections, subscriptions, messages that wait and cached scripts are gone in any
+ * case. */
 void redlock_sim_server_restart(redlock_sim_server *server, redlock_sim_loss loss,
                                 const char *run_id);
 void redlock_sim_server_flushall(redlock_sim_server *server);
@@ -90,7 +114,7 @@ void redlock_sim_server_script_flush(redlock_sim_server *server);
  * somebody asks for them, and a clock that jumps back finds them again. */
 void redlock_sim_server_expire(redlock_sim_server *server);
 /* Takes back what was written since the last sync, without a restart: real servers can't, but tests
- * can look what a command would have said at another instant. */
+ * can look what a command would have said at another instant.  Messages are not taken back. */
 void redlock_sim_server_rewind(redlock_sim_server *server);
 /* True when the key (of database 0) was there. */
 bool redlock_sim_server_evict(redlock_sim_server *server, redlock_bytes key);
@@ -102,7 +126,9 @@ void redlock_sim_server_patch(redlock_sim_server *server, redlock_command_kind k
 /* --- looking in, past all faults ------------------------------------------------------------- */
 
 typedef struct redlock_sim_entry { /* borrowed until the next call */
-    redlock_bytes key, value;
+    redlock_bytes key;
+    redlock_bytes value; /* of a zset or a hash: for redlock_sim_packed_next */
+    redlock_sim_type type;
     bool has_expiry;
     uint64_t expires_ms; /* wall clock; it is gone when the clock shows more than this */
     uint64_t left_ms;    /* what PTTL tells; 0 when it never expires */

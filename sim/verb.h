@@ -18,6 +18,19 @@ typedef enum redlock_sim_verb_kind {
     REDLOCK_SIM_VERB_PTTL,
     REDLOCK_SIM_VERB_PEXPIRE,
     REDLOCK_SIM_VERB_PEXPIRETIME,
+    REDLOCK_SIM_VERB_TYPE,
+    REDLOCK_SIM_VERB_ZADD,
+    REDLOCK_SIM_VERB_ZREM,
+    REDLOCK_SIM_VERB_ZRANGE,
+    REDLOCK_SIM_VERB_ZREVRANGE,
+    REDLOCK_SIM_VERB_ZPOPMIN,
+    REDLOCK_SIM_VERB_ZRANK,
+    REDLOCK_SIM_VERB_ZSCORE,
+    REDLOCK_SIM_VERB_ZCARD,
+    REDLOCK_SIM_VERB_HSET,
+    REDLOCK_SIM_VERB_HGET,
+    REDLOCK_SIM_VERB_HDEL,
+    REDLOCK_SIM_VERB_HLEN,
     REDLOCK_SIM_VERB_TIME,
     REDLOCK_SIM_VERB_PING,
     REDLOCK_SIM_VERB_DBSIZE,
@@ -30,7 +43,11 @@ typedef enum redlock_sim_verb_kind {
     REDLOCK_SIM_VERB_SCRIPT_LOAD,
     REDLOCK_SIM_VERB_SCRIPT_FLUSH,
     REDLOCK_SIM_VERB_EVAL,
-    REDLOCK_SIM_VERB_EVALSHA
+    REDLOCK_SIM_VERB_EVALSHA,
+    REDLOCK_SIM_VERB_PUBLISH,
+    REDLOCK_SIM_VERB_SUBSCRIBE,
+    REDLOCK_SIM_VERB_UNSUBSCRIBE,
+    REDLOCK_SIM_VERB_RESET
 } redlock_sim_verb_kind;
 
 #define REDLOCK_SIM_IS_WRITE 1u       /* changes data */
@@ -40,6 +57,7 @@ typedef enum redlock_sim_verb_kind {
 #define REDLOCK_SIM_WHILE_BUSY 16u    /* answered while a script doesn't end */
 #define REDLOCK_SIM_WITHOUT_LOGIN 32u /* answered to strangers */
 #define REDLOCK_SIM_WHILE_DISK_OK 64u /* refused when the disk is full, though it does not write */
+#define REDLOCK_SIM_WHILE_SUBSCRIBED 128u /* answered on a connection that waits for messages */
 
 typedef struct redlock_sim_verb {
     redlock_sim_verb_kind kind;

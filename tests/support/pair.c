@@ -17,7 +17,10 @@
 
 #include "wire/step.h"
 
-#define CALLS_MAX 12 /* no script calls more commands */
+#define READINGS_MAX 16 /* no script reads the clock more often */
+/* Between TIME and TIME.  In longer ones two places where time went on are too many to try. */
+#define INSTANTS_MAX 1000
+#define INSTANTS_OF_TWO_MAX 16
 #define RUN_M "00000000000000000000000000000000000000aa"
 
 /* --- words and bytes -------------------------------------------------------------------------- */
@@ -144,11 +147,17 @@ uint64_t test_pair_time(test_pair *p) {
 
 /* --- one step --------------------------------------------------------------------------------- */
 
+#define SEEN_TEXTS_MAX REDLOCK_RESP_ELEMENTS_MAX
+
 typedef struct seen_key {
-    uint8_t value[1024];
-    size_t value_len;
     bool is_there;
+    redlock_sim_type type;
     int64_t expires_ms; /* -2: no key, -1: no expiry */
+    uint8_t bytes[2048];
+    struct {
+        size_t at, len;
+    } texts[SEEN_TEXTS_MAX]; /* the string; members and scores; fields and values */
+    size_t text_count;
 } seen_key;
 
 typedef struct seen { /* what the real server said */
@@ -159,6 +168,19 @@ typedef struct seen { /* what the real server said */
     seen_key keys[TEST_STEP_KEYS_MAX];
 } seen;
 
+static void key_ask(test_bytes *to, redlock_bytes key) {
+    redlock_bytes get[] = {redlock_bytes_of("GET"), key};
+    redlock_bytes range[] = {redlock_bytes_of("ZRANGE"), key, redlock_bytes_of("0"),
+                             redlock_bytes_of("-1"), redlock_bytes_of("WITHSCORES")};
+    redlock_bytes fields[] = {redlock_bytes_of("HGETALL"), key};
+    redlock_bytes expiry[] = {redlock_bytes_of("PEXPIRETIME"), key};
+
+    test_bytes_add_command(to, get, 2);
+    test_bytes_add_command(to, range, 5);
+    test_bytes_add_command(to, fields, 2);
+    test_bytes_add_command(to, expiry, 2);
+}
+
 static void step_send(test_pair *p, const test_step *s) {
     test_bytes out;
 
@@ -168,27 +190,50 @@ static void step_send(test_pair *p, const test_step *s) {
     bytes_add(&out, s->command.at, s->command.len);
     test_bytes_add_words(&out, "TIME", NULL);
     for (size_t i = 0; i < s->key_count; i++) {
-        redlock_bytes get[] = {redlock_bytes_of("GET"), s->keys[i]};
-        redlock_bytes expiry[] = {redlock_bytes_of("PEXPIRETIME"), s->keys[i]};
-
-        test_bytes_add_command(&out, get, 2);
-        test_bytes_add_command(&out, expiry, 2);
+        key_ask(&out, s->keys[i]);
     }
     test_bytes_add_words(&out, "TIME", NULL);
     test_pair_send(p, &out);
 }
 
-static void key_see(test_pair *p, seen_key *key) {
-    redlock_bytes text;
+/* Keeps the texts of the reply, which is all there is of a key of that type. */
+static void key_keep(const test_pair *p, seen_key *key, redlock_sim_type type) {
+    size_t used = 0;
 
-    (void)test_pair_read(p);
-    key->is_there = p->reader.values[0].kind == REDLOCK_RESP_BULK;
-    text = redlock_resp_text(&p->reader.values[0], p->in);
-    assert_true(text.len <= sizeof key->value);
-    if (text.len > 0) {
-        memcpy(key->value, text.at, text.len);
+    key->is_there = true;
+    key->type = type;
+    key->text_count = 0;
+    for (uint32_t i = 0; i < p->reader.value_count; i++) {
+        const redlock_resp_value *value = &p->reader.values[i];
+        redlock_bytes text = redlock_resp_text(value, p->in);
+
+        if (value->kind == REDLOCK_RESP_BULK) {
+            assert_true(text.len <= sizeof key->bytes - used);
+            if (text.len > 0) {
+                memcpy(key->bytes + used, text.at, text.len);
+            }
+            key->texts[key->text_count].at = used;
+            key->texts[key->text_count++].len = text.len;
+            used += text.len;
+        }
     }
-    key->value_len = text.len;
+}
+
+/* Those that don't fit the key's type are answered by an error, or by nothing. */
+static void key_see(test_pair *p, seen_key *key) {
+    key->is_there = false;
+    (void)test_pair_read(p);
+    if (p->reader.values[0].kind == REDLOCK_RESP_BULK) {
+        key_keep(p, key, REDLOCK_SIM_STRING);
+    }
+    (void)test_pair_read(p);
+    if (p->reader.value_count > 1) {
+        key_keep(p, key, REDLOCK_SIM_ZSET);
+    }
+    (void)test_pair_read(p);
+    if (p->reader.value_count > 1) {
+        key_keep(p, key, REDLOCK_SIM_HASH);
+    }
     (void)test_pair_read(p);
     assert_int_equal(p->reader.values[0].kind, REDLOCK_RESP_INTEGER);
     key->expires_ms = p->reader.values[0].integer;
@@ -223,6 +268,62 @@ static void step_see(test_pair *p, const test_step *s, seen *saw) {
 
 /* --- the model's side ------------------------------------------------------------------------- */
 
+static redlock_bytes seen_text(const seen_key *saw, size_t index) {
+    return (redlock_bytes){.at = saw->bytes + saw->texts[index].at, .len = saw->texts[index].len};
+}
+
+/* Scores have to be the same numbers, however a version writes them. */
+static bool score_agrees(redlock_bytes saw, double score) {
+    char text[64];
+
+    redlock_bytes_to_text(saw, text, sizeof text);
+    double number = strtod(text, NULL);
+    return !(number < score) && !(number > score);
+}
+
+/* Members come in the order of their scores. */
+static bool zset_agrees(redlock_bytes packed, const seen_key *saw) {
+    redlock_sim_element element;
+    size_t i = 0;
+
+    for (size_t cursor = 0; redlock_sim_packed_next(packed, &cursor, &element); i += 2) {
+        if (i + 1 >= saw->text_count || !redlock_bytes_equal(element.name, seen_text(saw, i)) ||
+            !score_agrees(seen_text(saw, i + 1), element.score)) {
+            return false;
+        }
+    }
+    return i == saw->text_count;
+}
+
+/* Fields come in no order. */
+static bool hash_agrees(redlock_bytes packed, const seen_key *saw) {
+    redlock_sim_element element;
+    size_t rank;
+
+    for (size_t i = 0; i + 1 < saw->text_count; i += 2) {
+        if (!redlock_sim_packed_find(packed, seen_text(saw, i), &element, &rank) ||
+            !redlock_bytes_equal(element.value, seen_text(saw, i + 1))) {
+            return false;
+        }
+    }
+    return redlock_sim_packed_count(packed) * 2 == saw->text_count;
+}
+
+static bool value_agrees(const redlock_sim_entry *entry, const seen_key *saw) {
+    if (entry->type != saw->type) {
+        return false;
+    }
+    switch (entry->type) {
+    case REDLOCK_SIM_STRING:
+        return redlock_bytes_equal(entry->value, seen_text(saw, 0));
+    case REDLOCK_SIM_ZSET:
+        return zset_agrees(entry->value, saw);
+    case REDLOCK_SIM_HASH:
+        return hash_agrees(entry->value, saw);
+    }
+    return false;
+}
+
 /* A key that the server had no more when it was looked at may have ended in between.  Newer servers
  * clean up in the last millisecond of a key already, where one that is asked still has it. */
 static bool key_agrees(const test_pair *p, const redlock_sim_entry *entry, bool is_there,
@@ -235,9 +336,8 @@ static bool key_agrees(const test_pair *p, const redlock_sim_entry *entry, bool 
         return false;
     }
     int64_t expires_ms = entry->has_expiry ? (int64_t)entry->expires_ms : -1;
-    redlock_bytes value = {.at = saw->value, .len = saw->value_len};
 
-    return expires_ms == saw->expires_ms && redlock_bytes_equal(entry->value, value);
+    return expires_ms == saw->expires_ms && value_agrees(entry, saw);
 }
 
 /* Wordings differ between versions; of an error it matters what redlock makes of it. */
@@ -254,17 +354,36 @@ static bool reply_agrees(const test_pair *p, redlock_bytes said, redlock_bytes s
     return redlock_step_error_status(said_words) == redlock_step_error_status(saw_words);
 }
 
-/* Runs the step at this instant of the model's clock; true when nothing tells it from the server. */
-static bool model_agrees(test_pair *p, const test_step *s, const seen *saw, uint64_t at_us,
-                         uint64_t call_us) {
+typedef struct course { /* of time, while a command runs */
+    uint64_t at_us;
+    size_t jump_count;
+    struct {
+        uint32_t reading; /* of the clock, that is the first to see the later time */
+        uint64_t to_us;
+    } jumps[2];
+} course;
+
+/* Feeds what prepares the step, and gives the model's clock this course. */
+static void model_prepare(test_pair *p, const test_step *s, const course *time) {
     redlock_bytes before = {.at = s->before.at, .len = s->before.len};
+    uint64_t at_us = time->at_us;
+
+    redlock_sim_server_set_clock(p->model, at_us);
+    (void)redlock_sim_server_feed(p->model, TEST_PAIR_LINK, before);
+    for (size_t i = 0; i < time->jump_count; i++) {
+        redlock_sim_server_add_pause(p->model, time->jumps[i].reading,
+                                     time->jumps[i].to_us - at_us);
+        at_us = time->jumps[i].to_us;
+    }
+}
+
+/* Runs the step in this course of time; true when nothing tells it from the server. */
+static bool model_agrees(test_pair *p, const test_step *s, const seen *saw, const course *time) {
     redlock_bytes command = {.at = s->command.at, .len = s->command.len};
     redlock_bytes reply = {.at = saw->reply, .len = saw->reply_len};
     bool agrees;
 
-    redlock_sim_server_set_clock(p->model, at_us);
-    redlock_sim_server_set_call_us(p->model, call_us);
-    (void)redlock_sim_server_feed(p->model, TEST_PAIR_LINK, before);
+    model_prepare(p, s, time);
     agrees =
         reply_agrees(p, redlock_sim_server_feed(p->model, TEST_PAIR_LINK, command).bytes, reply);
     for (size_t i = 0; agrees && i < s->key_count; i++) {
@@ -294,14 +413,13 @@ static bool model_cleans_up(test_pair *p, const test_step *s, uint64_t at_us) {
     return has_some;
 }
 
-static bool model_tries(test_pair *p, const test_step *s, const seen *saw, uint64_t at_us,
-                        uint64_t call_us) {
-    if (model_agrees(p, s, saw, at_us, call_us)) {
+static bool model_tries(test_pair *p, const test_step *s, const seen *saw, const course *time) {
+    if (model_agrees(p, s, saw, time)) {
         return true;
     }
     redlock_sim_server_rewind(p->model);
-    if (!p->is_exact && model_cleans_up(p, s, at_us)) {
-        if (model_agrees(p, s, saw, at_us, call_us)) {
+    if (!p->is_exact && model_cleans_up(p, s, time->at_us)) {
+        if (model_agrees(p, s, saw, time)) {
             return true;
         }
         redlock_sim_server_rewind(p->model);
@@ -309,17 +427,88 @@ static bool model_tries(test_pair *p, const test_step *s, const seen *saw, uint6
     return false;
 }
 
-/* The millisecond ended at `edge_us`: before the command, or before one of its script's calls. */
-static bool model_tries_edge(test_pair *p, const test_step *s, const seen *saw, uint64_t edge_us) {
-    if (s->is_break && saw->mark >= saw->from_us && saw->mark <= saw->to_us) {
-        uint64_t mark = saw->mark; /* TIME is the first call, the mark is written by the fourth */
+/* The first instant of each millisecond in which the command may have run. */
+static uint64_t instant_us(const seen *saw, uint64_t index) {
+    return index == 0 ? saw->from_us : (saw->from_us / 1000 + index) * 1000;
+}
 
-        return (mark >= edge_us && model_tries(p, s, saw, edge_us - 1, mark - edge_us + 1)) ||
-               (mark < edge_us &&
-                model_tries(p, s, saw, mark - (edge_us - mark + 2) / 3, (edge_us - mark + 2) / 3));
+static uint64_t instant_count(const seen *saw) {
+    return saw->to_us / 1000 - saw->from_us / 1000 + 1;
+}
+
+/* All of the command in one millisecond. */
+static bool model_tries_still(test_pair *p, const test_step *s, const seen *saw) {
+    for (uint64_t i = 0; i < instant_count(saw); i++) {
+        course time = {.at_us = instant_us(saw, i)};
+        if (model_tries(p, s, saw, &time)) {
+            return true;
+        }
     }
-    for (uint64_t calls = 0; calls <= CALLS_MAX; calls++) {
-        if (model_tries(p, s, saw, edge_us - calls, 1)) {
+    return false;
+}
+
+/* One more jump, at each reading behind those that the course has, to each later instant. */
+static bool model_tries_jump(test_pair *p, const test_step *s, const seen *saw, course time) {
+    size_t at = time.jump_count++;
+    uint64_t now_us = at == 0 ? time.at_us : time.jumps[at - 1].to_us;
+    uint32_t first = at == 0 ? 1 : time.jumps[at - 1].reading + 1;
+
+    for (uint64_t i = 1; i < instant_count(saw); i++) {
+        for (uint32_t reading = first; reading <= READINGS_MAX; reading++) {
+            time.jumps[at].reading = reading;
+            time.jumps[at].to_us = instant_us(saw, i);
+            if (time.jumps[at].to_us > now_us && model_tries(p, s, saw, &time)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool model_tries_one_jump(test_pair *p, const test_step *s, const seen *saw) {
+    for (uint64_t i = 0; i + 1 < instant_count(saw); i++) {
+        course time = {.at_us = instant_us(saw, i)};
+        if (model_tries_jump(p, s, saw, time)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool model_tries_two_jumps_from(test_pair *p, const test_step *s, const seen *saw,
+                                       uint64_t first) {
+    for (uint64_t i = first + 1; i + 1 < instant_count(saw); i++) {
+        for (uint32_t reading = 1; reading < READINGS_MAX; reading++) {
+            course time = {.at_us = instant_us(saw, first),
+                           .jump_count = 1,
+                           .jumps[0] = {.reading = reading, .to_us = instant_us(saw, i)}};
+            if (model_tries_jump(p, s, saw, time)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool model_tries_two_jumps(test_pair *p, const test_step *s, const seen *saw) {
+    for (uint64_t i = 0; i + 2 < instant_count(saw); i++) {
+        if (model_tries_two_jumps_from(p, s, saw, i)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The mark says to the microsecond what the first reading was: TIME's. */
+static bool model_tries_break(test_pair *p, const test_step *s, const seen *saw) {
+    if (!s->is_break || saw->mark < saw->from_us || saw->mark > saw->to_us) {
+        return false;
+    }
+    for (uint64_t i = 0; i < instant_count(saw) && instant_us(saw, i) <= saw->mark; i++) {
+        course time = {.at_us = instant_us(saw, i),
+                       .jump_count = 1,
+                       .jumps[0] = {.reading = 1, .to_us = saw->mark}};
+        if (model_tries(p, s, saw, &time) || model_tries_jump(p, s, saw, time)) {
             return true;
         }
     }
@@ -327,39 +516,25 @@ static bool model_tries_edge(test_pair *p, const test_step *s, const seen *saw, 
 }
 
 static bool model_follows(test_pair *p, const test_step *s, const seen *saw) {
-    uint64_t first_us = saw->from_us;
-    uint64_t edge_us = (saw->from_us / 1000 + 1) * 1000;
-
     redlock_sim_server_sync(p->model); /* what a wrong try does is taken back to here */
-    if (s->is_break && saw->mark >= saw->from_us && saw->mark <= saw->to_us) {
-        first_us = saw->mark;
-    }
-    if (model_tries(p, s, saw, first_us, 0)) {
-        return true;
-    }
-    for (; edge_us <= saw->to_us; edge_us += 1000) {
-        p->edge_count++;
-        if (model_tries_edge(p, s, saw, edge_us) || model_tries(p, s, saw, edge_us, 0)) {
-            return true;
-        }
-    }
-    return false;
+    p->edge_count += instant_count(saw) > 1;
+    assert_true(instant_count(saw) <= INSTANTS_MAX);
+    return model_tries_break(p, s, saw) || model_tries_still(p, s, saw) ||
+           model_tries_one_jump(p, s, saw) ||
+           (instant_count(saw) <= INSTANTS_OF_TWO_MAX && model_tries_two_jumps(p, s, saw));
 }
 
 static void step_explain(test_pair *p, const test_step *s, const seen *saw) {
     redlock_sim_said said;
     redlock_bytes command = {.at = s->command.at, .len = s->command.len};
+    course time = {.at_us = saw->from_us};
 
     fprintf(stderr, "# %s, step %" PRIu64 ", REDLOCK_SEED=%" PRIu64 "\n", p->name, p->step_count,
             p->seed);
     print_bytes("before", (redlock_bytes){.at = s->before.at, .len = s->before.len});
     print_bytes("command", command);
     print_bytes("server", (redlock_bytes){.at = saw->reply, .len = saw->reply_len});
-    (void)model_agrees(p, s, saw, saw->from_us, 0);
-    redlock_sim_server_rewind(p->model);
-    redlock_sim_server_set_clock(p->model, saw->from_us);
-    (void)redlock_sim_server_feed(p->model, TEST_PAIR_LINK,
-                                  (redlock_bytes){.at = s->before.at, .len = s->before.len});
+    model_prepare(p, s, &time);
     said = redlock_sim_server_feed(p->model, TEST_PAIR_LINK, command);
     print_bytes("model ", said.bytes);
     fprintf(stderr, "# between %" PRIu64 " and %" PRIu64 "\n", saw->from_us, saw->to_us);

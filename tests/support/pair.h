@@ -2,8 +2,9 @@
  *
  * A real server reads its own clock.  Each command is sent between two TIMEs in one write, so the
  * instant at which it ran is known to a few microseconds.  As long as these lie in one millisecond,
- * there is one answer; where a millisecond ends between them, each point at which it may have ended
- * is tried, and one of them has to explain everything that the server said and has then. */
+ * there is one answer.  Where milliseconds end between them, the server may have read its clock
+ * before and after each end: every such course is tried, with up to two places where time went on,
+ * and one of them has to explain everything that the server said and has then. */
 #ifndef REDLOCK_TEST_PAIR_H
 #define REDLOCK_TEST_PAIR_H
 
@@ -38,7 +39,7 @@ typedef struct test_pair { /* a real server and its model */
     redlock_resp_reader reader;
     uint64_t seed;
     redlock_prng prng;
-    uint64_t step_count, edge_count; /* edges: a millisecond ended while the command ran */
+    uint64_t step_count, edge_count; /* edges: milliseconds ended while the command ran */
 } test_pair;
 
 typedef struct test_step { /* what is done to both */

@@ -1,0 +1,21 @@
+/* gate.h -- what a server that is full, a replica, loading or busy refuses, and in which words.
+ *
+ * `faults` are those of the server, REDLOCK_SIM_FAULT_COUNT of them.  Each answer is the error, or
+ * NULL when the command may pass. */
+#ifndef REDLOCK_SIM_GATE_H
+#define REDLOCK_SIM_GATE_H
+
+#include <stdbool.h>
+
+#include "sim/server.h"
+#include "sim/verb.h"
+
+/* What the server can't do with its data. */
+const char *redlock_sim_gate_of_data(const bool *faults, const redlock_sim_verb *verb);
+/* What it can't do now. */
+const char *redlock_sim_gate_of_time(const bool *faults, const redlock_sim_verb *verb);
+/* The gates of a script's own commands; `is_dirty` when it has written. */
+const char *redlock_sim_gate_of_script(const bool *faults, const redlock_sim_verb *verb,
+                                       bool is_dirty);
+
+#endif
