@@ -300,8 +300,8 @@ static void check_first_deadline(redlock_sim_world *world, const redlock_sim_loc
     redlock_ns until = redlock_core_held_until(world->client[lock->client].core, lock->slot);
     redlock_ns cost = (lock->seek.ttl + 99) / 100 + 2 * MS;
     redlock_ns promised = lock->begun_local + lock->seek.ttl - cost;
-    if (lock->seek.queued && world->plan.nodes > 1 && until < promised) {
-        return; /* an attempt may have begun before the first question that was granted */
+    if (lock->seek.queued && (until < promised || world->plan.nodes > 1)) {
+        return; /* its attempt may have begun before or after; what is earned is checked below */
     }
     if (lock->asked == REDLOCK_FACT_ACQUIRE && until != promised) {
         bool is_late = until > promised;

@@ -143,9 +143,13 @@ static void call_arrives(redlock_sim_world *world, const redlock_sim_event *even
     }
     ear->life = node->life;
     redlock_sim_server_set_clock(node->server, redlock_sim_node_wall_us(world, event->node));
-    redlock_sim_server_subscribe(node->server, event->connection,
-                                 redlock_sim_channel_text(world, event->client, channel));
-    put_back(world, event_of(world, REDLOCK_SIM_EVENT_EAR_ON, event->client, event->node));
+    redlock_status status =
+        redlock_sim_server_subscribe(node->server, event->connection,
+                                     redlock_sim_channel_text(world, event->client, channel));
+    put_back(world, event_of(world,
+                             status == REDLOCK_OK ? REDLOCK_SIM_EVENT_EAR_ON
+                                                  : REDLOCK_SIM_EVENT_EAR_DOWN,
+                             event->client, event->node));
 }
 
 static void message_goes(redlock_sim_world *world, uint32_t node, uint32_t connection,
@@ -169,13 +173,12 @@ static void message_goes(redlock_sim_world *world, uint32_t node, uint32_t conne
 
 void redlock_sim_listen_publish(redlock_sim_world *world, uint32_t node) {
     redlock_sim_server *server = world->node[node].server;
-    redlock_bytes channel, text;
-    uint32_t connection;
-    while (redlock_sim_server_next_message(server, &connection, &channel, &text)) {
+    redlock_sim_message message;
+    while (redlock_sim_server_next_message(server, &message)) {
         uint64_t tag = 0;
         world->published++;
-        if (redlock_bytes_to_u64(text, UINT64_MAX, &tag)) {
-            message_goes(world, node, connection, tag);
+        if (redlock_bytes_to_u64(message.text, UINT64_MAX, &tag)) {
+            message_goes(world, node, message.connection, tag);
         }
     }
 }
@@ -192,7 +195,7 @@ void redlock_sim_listen_event(redlock_sim_world *world, const redlock_sim_event 
     const redlock_sim_node *node = &world->node[event->node];
     if (event->kind == REDLOCK_SIM_EVENT_EAR_HANG_UP) {
         if (!node->is_down && event->life == node->life) {
-            redlock_sim_server_unsubscribe(node->server, event->connection);
+            redlock_sim_server_hang_up(node->server, event->connection);
         }
         return;
     }

@@ -111,7 +111,9 @@ static void draw_losses(redlock_sim_plan *plan) {
 static void draw_faults(redlock_sim_plan *plan, redlock_prng *prng) {
     uint64_t density = 1 + upto(prng, 5);
     plan->is_quiet = one_in(prng, 12);
-    if (plan->is_quiet) {
+    if (plan->is_quiet) { /* and every answer comes well within its timeout */
+        redlock_ns most = plan->node_timeout / 8;
+        plan->jitter = plan->jitter < most ? plan->jitter : most;
         return;
     }
     for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {

@@ -9,7 +9,7 @@ struct redlock_sim_subscription {
     size_t channel_len;
 };
 
-struct redlock_sim_parcel { /* places in pubsub->bytes, which may still move */
+struct redlock_sim_letter { /* places in pubsub->bytes, which may still move */
     uint32_t connection;
     bool is_void; /* for a connection that is gone */
     size_t at, len, channel_at, channel_len, text_at, text_len;
@@ -31,6 +31,15 @@ static redlock_sim_subscription subscription_take(redlock_sim_pubsub *pubsub, si
 
 static void subscription_drop(redlock_sim_pubsub *pubsub, size_t index) {
     redlock_sim_memory(subscription_take(pubsub, index).channel, 0);
+}
+
+size_t redlock_sim_pubsub_listeners(const redlock_sim_pubsub *pubsub, redlock_bytes channel) {
+    size_t count = 0;
+
+    for (size_t i = 0; i < pubsub->subscription_count; i++) {
+        count += redlock_bytes_equal(channel_of(&pubsub->subscriptions[i]), channel);
+    }
+    return count;
 }
 
 /* --- subscriptions --------------------------------------------------------------------------- */
@@ -148,7 +157,7 @@ void redlock_sim_pubsub_hang_up(redlock_sim_pubsub *pubsub, uint32_t connection)
         }
     }
     for (size_t i = pubsub->taken_count; i < pubsub->parcel_count; i++) {
-        redlock_sim_parcel *parcel = &pubsub->parcels[i];
+        redlock_sim_letter *parcel = &pubsub->parcels[i];
         parcel->is_void = parcel->is_void || parcel->connection == connection;
     }
 }
@@ -161,7 +170,7 @@ static size_t bulk_write(redlock_sim_text *bytes, redlock_bytes bulk) {
     return bytes->len - bulk.len - 2;
 }
 
-static redlock_sim_parcel *parcel_new(redlock_sim_pubsub *pubsub) {
+static redlock_sim_letter *parcel_new(redlock_sim_pubsub *pubsub) {
     if (pubsub->taken_count == pubsub->parcel_count) {
         pubsub->taken_count = 0;
         pubsub->parcel_count = 0;
@@ -177,10 +186,10 @@ static redlock_sim_parcel *parcel_new(redlock_sim_pubsub *pubsub) {
 
 static void parcel_add(redlock_sim_pubsub *pubsub, uint32_t connection, redlock_bytes channel,
                        redlock_bytes text) {
-    redlock_sim_parcel *parcel = parcel_new(pubsub);
+    redlock_sim_letter *parcel = parcel_new(pubsub);
     redlock_sim_text *bytes = &pubsub->bytes;
 
-    *parcel = (redlock_sim_parcel){.connection = connection,
+    *parcel = (redlock_sim_letter){.connection = connection,
                                    .at = bytes->len,
                                    .channel_len = channel.len,
                                    .text_len = text.len};
@@ -209,7 +218,7 @@ bool redlock_sim_pubsub_take(redlock_sim_pubsub *pubsub, redlock_sim_message *re
     const uint8_t *at = pubsub->bytes.at;
 
     while (pubsub->taken_count < pubsub->parcel_count) {
-        const redlock_sim_parcel *parcel = &pubsub->parcels[pubsub->taken_count++];
+        const redlock_sim_letter *parcel = &pubsub->parcels[pubsub->taken_count++];
         if (parcel->is_void) {
             continue;
         }

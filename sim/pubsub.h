@@ -12,12 +12,12 @@
 #include "sim/reply.h"
 
 typedef struct redlock_sim_subscription redlock_sim_subscription;
-typedef struct redlock_sim_parcel redlock_sim_parcel;
+typedef struct redlock_sim_letter redlock_sim_letter;
 
 typedef struct redlock_sim_pubsub {          /* all zero: nobody listens */
     redlock_sim_subscription *subscriptions; /* in the order of subscribing, as they are served */
     size_t subscription_count, subscription_size;
-    redlock_sim_parcel *parcels; /* in the order of publishing */
+    redlock_sim_letter *parcels; /* in the order of publishing */
     size_t parcel_count, parcel_size;
     size_t taken_count;     /* parcels in front, that nobody needs any more */
     redlock_sim_text bytes; /* of the parcels */
@@ -43,6 +43,8 @@ void redlock_sim_pubsub_unsubscribe_all(redlock_sim_pubsub *pubsub, uint32_t con
                                         redlock_sim_text *out);
 /* How many channels the connection listens to. */
 size_t redlock_sim_pubsub_count(const redlock_sim_pubsub *pubsub, uint32_t connection);
+/* How many connections listen to the channel. */
+size_t redlock_sim_pubsub_listeners(const redlock_sim_pubsub *pubsub, redlock_bytes channel);
 /* The connection is gone, and the messages for it that nobody has taken are too. */
 void redlock_sim_pubsub_hang_up(redlock_sim_pubsub *pubsub, uint32_t connection);
 /* To how many connections it goes. */

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "sim/packed.h"
 #include "sim/trace.h"
 
 #define MS REDLOCK_NS_PER_MS
@@ -40,7 +41,7 @@ static bool can_be_reached(redlock_sim_world *world, uint32_t node, redlock_byte
     }
     memcpy(channel, "redlock:wake:", 13);
     memcpy(channel + 13, space + 1, REDLOCK_CHANNEL_BYTES);
-    return redlock_sim_server_subscribers(
+    return redlock_sim_server_listeners(
                world->node[node].server,
                (redlock_bytes){.at = channel, .len = 13 + REDLOCK_CHANNEL_BYTES}) > 0;
 }
@@ -49,18 +50,22 @@ static void line_read(redlock_sim_world *world, uint32_t node, redlock_bytes nam
                       redlock_sim_line *line) {
     uint8_t queue_text[64], alive_text[64];
     redlock_sim_server *server = world->node[node].server;
-    redlock_bytes queue = companion(name, "}:queue", queue_text);
-    redlock_bytes alive = companion(name, "}:alive", alive_text);
-    redlock_bytes member, value;
+    redlock_sim_entry queue, alive;
+    redlock_sim_element waits, lives;
+    size_t rank;
     line->count = 0;
-    for (size_t i = 0; line->count < REDLOCK_SIM_LINE_MAX; i++) {
-        if (!redlock_sim_server_zset_at(server, queue, i, &member)) {
-            return;
-        }
+    if (!redlock_sim_server_get(server, companion(name, "}:queue", queue_text), &queue)) {
+        return;
+    }
+    bool has_alive =
+        redlock_sim_server_get(server, companion(name, "}:alive", alive_text), &alive);
+    for (size_t cursor = 0; line->count < REDLOCK_SIM_LINE_MAX &&
+                            redlock_sim_packed_next(queue.value, &cursor, &waits);) {
         redlock_sim_waiter *waiter = &line->waiter[line->count++];
-        waiter->token = redlock_sim_token_number(world, member);
-        waiter->can_be_reached = redlock_sim_server_hash_get(server, alive, member, &value) &&
-                                 can_be_reached(world, node, value);
+        waiter->token = redlock_sim_token_number(world, waits.name);
+        waiter->can_be_reached = has_alive &&
+                                 redlock_sim_packed_find(alive.value, waits.name, &lives, &rank) &&
+                                 can_be_reached(world, node, lives.value);
     }
 }
 
@@ -68,6 +73,16 @@ static void line_read(redlock_sim_world *world, uint32_t node, redlock_bytes nam
 static uint32_t line_first_before(const redlock_sim_line *line, uint32_t token) {
     for (uint32_t i = 0; i < line->count && line->waiter[i].token != token; i++) {
         if (line->waiter[i].can_be_reached) {
+            return line->waiter[i].token;
+        }
+    }
+    return REDLOCK_SIM_NONE;
+}
+
+/* The first who can be reached and is not `token`; NONE: nobody. */
+static uint32_t line_first_other(const redlock_sim_line *line, uint32_t token) {
+    for (uint32_t i = 0; i < line->count; i++) {
+        if (line->waiter[i].can_be_reached && line->waiter[i].token != token) {
             return line->waiter[i].token;
         }
     }
@@ -97,7 +112,7 @@ static void check_granted(redlock_sim_world *world, uint32_t node, const redlock
 
 static void check_handed(redlock_sim_world *world, uint32_t node, const redlock_command *command,
                          const redlock_sim_sight *before, const redlock_sim_sight *after) {
-    uint32_t first = line_first_before(&world->line, REDLOCK_SIM_NONE);
+    uint32_t first = line_first_other(&world->line, before->token);
     uint64_t now_ms = redlock_sim_node_wall_us(world, node) / 1000;
     world->counts.handed++;
     if (first != after->token) {
@@ -119,7 +134,7 @@ static void check_handed(redlock_sim_world *world, uint32_t node, const redlock_
 
 static void check_freed(redlock_sim_world *world, uint32_t node, const redlock_command *command,
                         const redlock_sim_sight *before) {
-    uint32_t first = line_first_before(&world->line, REDLOCK_SIM_NONE);
+    uint32_t first = line_first_other(&world->line, before->token);
     if (first == REDLOCK_SIM_NONE || command->place == REDLOCK_PLACE_STAY) {
         return;
     }
@@ -156,10 +171,12 @@ void redlock_sim_queue_check_command(redlock_sim_world *world, uint32_t node,
 void redlock_sim_queue_check_sent(redlock_sim_world *world, uint32_t node, uint32_t index,
                                   const redlock_command *command) {
     redlock_sim_lock *lock = &world->lock[index];
+    if (command->kind == REDLOCK_COMMAND_RELEASE || command->kind == REDLOCK_COMMAND_GRANT) {
+        lock->woken_at[node] = 0;
+    }
     if (command->kind != REDLOCK_COMMAND_GRANT) {
         return;
     }
-    lock->woken_at[node] = 0;
     if (command->entry.poll_ms == 0) {
         return;
     }
@@ -229,7 +246,9 @@ void redlock_sim_queue_check_asks(redlock_sim_world *world, uint32_t client) {
         const redlock_sim_lock *lock = &world->lock[world->live[i]];
         for (uint32_t n = 0; lock->client == client && waits(lock) && n < world->plan.nodes; n++) {
             const redlock_sim_link *link = &world->client[client].link[n];
-            if (lock->woken_at[n] != 0 && link->is_up && !is_busy_with(link, world->live[i])) {
+            bool is_granted = lock->yes_sent[n] != 0; /* there is nothing more to ask for there */
+            if (lock->woken_at[n] != 0 && !is_granted && link->is_up &&
+                !is_busy_with(link, world->live[i])) {
                 redlock_sim_complain(world, "C15", "%c was woken by n%" PRIu32 ", and asks nothing",
                                      (char)('A' + client), n + 1);
             }

@@ -743,6 +743,10 @@ static redlock_sim_entry entry_of(const redlock_sim_server *server, redlock_byte
     };
 }
 
+size_t redlock_sim_server_listeners(const redlock_sim_server *server, redlock_bytes channel) {
+    return redlock_sim_pubsub_listeners(&server->pubsub, channel);
+}
+
 bool redlock_sim_server_get(redlock_sim_server *server, redlock_bytes key,
                             redlock_sim_entry *ret_entry) {
     redlock_sim_value value;

@@ -141,12 +141,8 @@ bool redlock_sim_server_get(redlock_sim_server *server, redlock_bytes key,
  * ends.  Nothing may be executed meanwhile. */
 bool redlock_sim_server_next(redlock_sim_server *server, size_t *cursor,
                              redlock_sim_entry *ret_entry);
-void redlock_sim_server_subscribe(redlock_sim_server *s, uint32_t c, redlock_bytes ch);
-void redlock_sim_server_unsubscribe(redlock_sim_server *s, uint32_t c);
-bool redlock_sim_server_next_message(redlock_sim_server *s, uint32_t *c, redlock_bytes *ch, redlock_bytes *t);
-uint32_t redlock_sim_server_subscribers(redlock_sim_server *s, redlock_bytes ch);
-bool redlock_sim_server_zset_at(redlock_sim_server *s, redlock_bytes k, size_t i, redlock_bytes *m);
-bool redlock_sim_server_hash_get(redlock_sim_server *s, redlock_bytes k, redlock_bytes f, redlock_bytes *v);
+/* How many connections listen to the channel. */
+size_t redlock_sim_server_listeners(const redlock_sim_server *server, redlock_bytes channel);
 /* How many commands came in, scripts' own calls not counted. */
 uint64_t redlock_sim_server_command_count(const redlock_sim_server *server);
 

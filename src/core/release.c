@@ -97,8 +97,8 @@ bool redlock_release_is_due(const redlock_core *core, const redlock_slot *slot,
         return wait_gives_back(core, slot, vote);
     }
     if (slot->state == REDLOCK_SLOT_HELD && vote->attempt == slot->attempt) {
-        /* Who holds by a quorum of others waits in no queue. */
-        return vote->queued && vote->claim == 0 && vote->outcome != REDLOCK_OUTCOME_YES;
+        /* Who holds by a quorum of others waits in no queue; what counts is never given back. */
+        return vote->queued && vote->claim == 0 && vote->proved_until == 0;
     }
     return (vote->ours || vote->queued) &&
            (state_undoes(slot->state) || vote->attempt != slot->attempt);

@@ -415,13 +415,10 @@ static bool answer_denies(redlock_command_kind claim, redlock_answer_kind answer
 /* Such a node needs no RELEASE. */
 static void claim_leaves(redlock_vote *vote, redlock_command_kind claim,
                          const redlock_answer *answer) {
-    if (!strays_are_over(vote, answer)) {
-        return;
-    }
     if (claim == REDLOCK_COMMAND_GRANT && answer->kind == REDLOCK_ANSWER_YES) {
-        vote->queued = false; /* who holds is in no queue */
+        vote->queued = false; /* who holds is in no queue, and a stray GRANT does not put it there */
     }
-    if (answer_denies(claim, answer->kind)) {
+    if (answer_denies(claim, answer->kind) && strays_are_over(vote, answer)) {
         vote->ours = false;
         vote->stray_not_after_ms = 0;
         if (vote->want == REDLOCK_COMMAND_RELEASE && !vote->queued) {

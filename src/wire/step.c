@@ -182,6 +182,13 @@ static void claim_write(redlock_resp_writer *writer, const redlock_command *comm
     guard_write(writer, command);
 }
 
+/* As renew.lua has it: a plain renewal asks for no mark, an adopter without a fence does. */
+static uint64_t heal_of(const redlock_command *command) {
+    bool asks = command->fenced && command->fence == 0;
+
+    return command->heal ? 1 : asks ? 2 : 0;
+}
+
 static void arguments_write(redlock_resp_writer *writer, const redlock_command *command) {
     switch (command->kind) {
     case REDLOCK_COMMAND_GRANT:
@@ -194,7 +201,7 @@ static void arguments_write(redlock_resp_writer *writer, const redlock_command *
         return;
     case REDLOCK_COMMAND_RENEW:
         claim_write(writer, command);
-        redlock_resp_write_u64(writer, command->heal ? 1 : 0);
+        redlock_resp_write_u64(writer, heal_of(command));
         return;
     case REDLOCK_COMMAND_RELEASE:
         redlock_resp_write_bulk(writer, command->token);

@@ -832,7 +832,7 @@ static void bad_arguments_are_refused_before_anything_is_written(void **state) {
         {REDLOCK_COMMAND_GRANT, {"3", "k", "m", "b", "t", "1", "0", "1", "a b", "0"}, "run_id"},
         {REDLOCK_COMMAND_GRANT, {"5", "k", "m", "q", "a", "b", "t", "1", "0", "1", RUN_A, "x"}, "guard_ms"},
         {REDLOCK_COMMAND_RAISE, {"2", "k", "m", "t", "0", "0", "", "0"}, "fence"},
-        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "t", "1", "0", "1", "", "0", "2"}, "heal"},
+        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "t", "1", "0", "1", "", "0", "3"}, "heal"},
         {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "t", "1", "0", "1", "", "0"}, "heal"},
         {REDLOCK_COMMAND_RENEW, {"1", "k", "t", "1", "0", "1", "", "0", "1"}, "number of keys"},
         {REDLOCK_COMMAND_RELEASE, {"1", "k", "", "0"}, "token"},
