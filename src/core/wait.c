@@ -159,7 +159,10 @@ redlock_ns redlock_wait_poll_delay(redlock_core *core, const redlock_slot *slot)
         delay = redlock_ns_min(delay, quick); /* nobody hands over; nobody but us is to be waited for */
     }
     if (is_deaf(core)) {
+        redlock_ns left = redlock_ns_since(slot->wait_deadline, core->now);
         delay = redlock_ns_min(delay, redlock_ns_max(quick, REDLOCK_DEAF_POLL_NS));
+        /* One more try before the wait is over; who is woken has no need of it. */
+        delay = delay >= left ? redlock_prng_upto(&core->prng, left) : delay;
     }
     return delay;
 }
