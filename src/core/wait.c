@@ -182,7 +182,7 @@ static redlock_ns linger_length(redlock_core *core, const redlock_slot *slot) {
 }
 
 bool redlock_wait_lingers(redlock_core *core, redlock_slot *slot, const redlock_tally *tally) {
-    if (!slot->seek.queued || core->config.node_count == 1 || tally->yes == 0) {
+    if (!slot->seek.queued || core->config.node_count == 1 || tally->yes + tally->open == 0) {
         return false;
     }
     if (slot->linger_until == REDLOCK_NEVER) {
