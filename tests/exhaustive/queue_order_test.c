@@ -115,8 +115,7 @@ static void users_plan(party *all, uint32_t user_count) {
     for (uint32_t i = 0; i < all->user_count; i++) {
         user *made = &all->user[i];
         at += 1 + redlock_prng_upto(&all->prng, spread);
-        made->client =
-            (uint32_t)redlock_prng_upto(&all->prng, all->world->config.client_count - 1);
+        made->client = (uint32_t)redlock_prng_upto(&all->prng, all->world->config.client_count - 1);
         made->lock = REDLOCK_WORLD_LOCK_NONE;
         made->asks_at = at;
         made->holds_for = redlock_prng_upto(&all->prng, HOLD_MAX);

@@ -308,8 +308,7 @@ static void reply_to_subscribe_decides(void **state) {
          "NOPERM no channels"},
         {"-WRONGPASS no\r\n", "-NOAUTH first\r\n", "-NOAUTH first\r\n", REDLOCK_AUTH,
          "WRONGPASS no"},
-        {"+OK\r\n", "+OK\r\n", "+OK\r\n", REDLOCK_PROTOCOL,
-         "a reply to SUBSCRIBE that is none"},
+        {"+OK\r\n", "+OK\r\n", "+OK\r\n", REDLOCK_PROTOCOL, "a reply to SUBSCRIBE that is none"},
     };
     static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
 

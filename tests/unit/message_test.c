@@ -31,8 +31,7 @@ static redlock_message_kind decode(const char *reply, uint64_t *ret_tag) {
 }
 
 static void subscribing_names_the_channel_behind_the_prefix(void **state) {
-    static const char wanted[] =
-        "*2\r\n$9\r\nSUBSCRIBE\r\n$45\r\nredlock:wake:" CHANNEL "\r\n";
+    static const char wanted[] = "*2\r\n$9\r\nSUBSCRIBE\r\n$45\r\nredlock:wake:" CHANNEL "\r\n";
     uint8_t out[128];
     redlock_resp_writer writer = {.at = out, .size = sizeof out, .len = 0};
 
@@ -64,9 +63,8 @@ static void only_an_answer_to_subscribe_confirms(void **state) {
         redlock_resp_reader reader;
 
         read_reply(&reader, rows[i].reply);
-        assert_int_equal(
-            redlock_message_confirms(reader.values, (const uint8_t *)rows[i].reply),
-            rows[i].confirms);
+        assert_int_equal(redlock_message_confirms(reader.values, (const uint8_t *)rows[i].reply),
+                         rows[i].confirms);
     }
 }
 

@@ -333,8 +333,8 @@ static void places_and_waiters_are_heard(void **state) {
     answer = decode(GRANT, true, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n$0\r\n\r\n:4294967295\r\n");
     assert_int_equal(answer.status, REDLOCK_HELD);
     assert_int_equal(answer.place, UINT32_MAX);
-    answer = decode(LOOK, true,
-                    "*7\r\n:1\r\n:7\r\n:99\r\n:20\r\n$2\r\nhe\r\n:2\r\n$4\r\na\nb\n\r\n");
+    answer =
+        decode(LOOK, true, "*7\r\n:1\r\n:7\r\n:99\r\n:20\r\n$2\r\nhe\r\n:2\r\n$4\r\na\nb\n\r\n");
     assert_int_equal(answer.place, 2);
     assert_true(redlock_bytes_equal(answer.waiters, redlock_bytes_of("a\nb\n")));
 }
@@ -395,8 +395,9 @@ static void strange_replies_are_no_votes(void **state) {
         {GRANT, true, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n$2\r\nhe\r\n:-1\r\n"},
         {GRANT, true, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n$2\r\nhe\r\n:4294967296\r\n"},
         {GRANT, true, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n$2\r\nhe\r\n$1\r\n1\r\n"},
-        {GRANT, true, "*6\r\n:1\r\n:7\r\n:99\r\n:0\r\n$2\r\nhe\r\n:1\r\n"}, /* a yes waits nowhere */
-        {GRANT, false, "*4\r\n:1\r\n:7\r\n:99\r\n:0\r\n"}, /* plain, and a mark */
+        {GRANT, true,
+         "*6\r\n:1\r\n:7\r\n:99\r\n:0\r\n$2\r\nhe\r\n:1\r\n"}, /* a yes waits nowhere */
+        {GRANT, false, "*4\r\n:1\r\n:7\r\n:99\r\n:0\r\n"},     /* plain, and a mark */
         {RAISE, true, "*4\r\n:1\r\n:0\r\n:99\r\n:0\r\n"},
         {RAISE, true, "*4\r\n:2\r\n:7\r\n:99\r\n:0\r\n"},
         {RELEASE, true, "*4\r\n:1\r\n:7\r\n:99\r\n:0\r\n"},
@@ -429,8 +430,9 @@ static void holder_longer_than_any_token_is_strange(void **state) {
 
     (void)state;
     for (int more = 0; more < 2; more++) {
-        int len = snprintf(reply, sizeof reply, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n$%d\r\n%0*d\r\n:0\r\n",
-                           256 + more, 256 + more, 0);
+        int len =
+            snprintf(reply, sizeof reply, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n$%d\r\n%0*d\r\n:0\r\n",
+                     256 + more, 256 + more, 0);
 
         assert_in_range(len, 257, sizeof reply - 1);
         redlock_answer answer = decode(GRANT, true, reply);
