@@ -151,10 +151,10 @@ static redlock_ns retry_delay(redlock_core *core, const redlock_slot *slot, redl
                                   ? 0
                                   : redlock_prng_upto(&core->prng, slot->seek.retry_jitter));
     if (slot->seek.queued && cause == REDLOCK_HELD) {
-        delay = redlock_wait_poll_delay(core, slot);
+        return redlock_ns_max(redlock_wait_poll_delay(core, slot), REDLOCK_RETRY_FLOOR_NS);
     }
     redlock_ns leave = cause == REDLOCK_HELD ? redlock_seek_holders_leave(core, slot) : 0;
-    if (leave > 0 && !slot->seek.queued) {
+    if (leave > 0) {
         delay = redlock_ns_min(delay, redlock_ns_add(leave, REDLOCK_RETRY_FLOOR_NS));
     }
     redlock_ns left = redlock_ns_since(slot->wait_deadline, core->now);

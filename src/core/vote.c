@@ -451,8 +451,10 @@ void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag,
         if (claim_is_current(vote)) {
             claim_answered(core, vote, claim, answer);
         } else if (slot->state == REDLOCK_SLOT_PAUSED && slot->seek.queued &&
-                   answer->kind == REDLOCK_ANSWER_YES) {
-            slot->retry_at = core->now; /* granted when nobody hoped for it: claimed at once */
+                   answer->kind == REDLOCK_ANSWER_YES && core->config.node_count == 1) {
+            /* Granted when nobody hoped for it: claimed at once.  One of several is given back, or
+             * each of some waiters could keep a node for ever. */
+            slot->retry_at = core->now;
         }
         claim_leaves(vote, claim, answer);
     }

@@ -160,7 +160,10 @@ redlock_ns redlock_wait_poll_delay(redlock_core *core, const redlock_slot *slot)
         delay = redlock_ns_min(delay, quick); /* nobody hands over; nobody but us is to be waited for */
     }
     if (is_deaf(core)) {
+        redlock_ns left = redlock_ns_since(slot->wait_deadline, core->now);
         delay = redlock_ns_min(delay, redlock_ns_max(quick, REDLOCK_DEAF_POLL_NS));
+        /* One more try before the wait is over; who is woken has no need of it. */
+        delay = delay >= left ? redlock_prng_upto(&core->prng, left) : delay;
     }
     return delay;
 }
@@ -180,7 +183,7 @@ static redlock_ns linger_length(redlock_core *core, const redlock_slot *slot) {
 }
 
 bool redlock_wait_lingers(redlock_core *core, redlock_slot *slot, const redlock_tally *tally) {
-    if (!slot->seek.queued || core->config.node_count == 1 || tally->yes == 0) {
+    if (!slot->seek.queued || core->config.node_count == 1 || tally->yes + tally->open == 0) {
         return false;
     }
     if (slot->linger_until == REDLOCK_NEVER) {

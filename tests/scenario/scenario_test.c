@@ -279,7 +279,8 @@ static void state_of_queue(scenario *run, const command_line *line, uint32_t nod
     char words[REDLOCK_TRACE_WORDS_BYTES];
     size_t len = (size_t)snprintf(words, sizeof words, "%s waited for by", line->word[1]);
     uint32_t place = 1;
-    for (; (waiter = redlock_model_waiter_at(&world->node[node].model, name, place, now_us)) != NULL;
+    for (;
+         (waiter = redlock_model_waiter_at(&world->node[node].model, name, place, now_us)) != NULL;
          place++) {
         char token[REDLOCK_MODEL_VALUE_BYTES + 1];
         redlock_bytes bytes = {.at = waiter->token, .len = waiter->token_len};
@@ -470,8 +471,8 @@ static void link_wakes(scenario *run, const command_line *line, uint32_t client,
     redlock_world_link *link = &run->world->client[client].link[node];
     link->wake_way = time_or(run, line, "take", link->wake_way);
     link->drop_wakes = (uint32_t)number_or(run, line, "lose", link->drop_wakes);
-    link->is_refusing_listen = has_word(line, "refuse") ||
-                               (link->is_refusing_listen && !has_word(line, "allow"));
+    link->is_refusing_listen =
+        has_word(line, "refuse") || (link->is_refusing_listen && !has_word(line, "allow"));
 }
 
 /* wakes A n1 take=5ms        a wake is on its way for so long, whatever answers take

@@ -82,6 +82,9 @@ redlock_ns redlock_happening_due(const redlock_happenings *queue) {
 }
 
 void redlock_happening_deinit(redlock_happenings *queue) {
+    for (uint32_t i = 0; i < queue->heap_count; i++) {
+        free(queue->pool[queue->heap[i]].waiters);
+    }
     free(queue->pool);
     free(queue->heap);
     free(queue->spare);

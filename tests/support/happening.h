@@ -30,15 +30,15 @@ typedef struct redlock_happening {
     uint64_t sequence;
     redlock_happening_kind kind;
     uint32_t client, node, epoch, life;
-    uint32_t lock; /* COMMAND, ANSWER, TOKEN */
-    uint64_t tag;  /* COMMAND, ANSWER, WAKE */
+    uint32_t lock;           /* COMMAND, ANSWER, TOKEN */
+    uint64_t tag;            /* COMMAND, ANSWER, WAKE */
     redlock_command command; /* its bytes are the ones below */
     redlock_answer answer;   /* UP: time_ms */
+    uint8_t *waiters;        /* the answer's, of which most have none; owned */
     uint8_t name[REDLOCK_MODEL_NAME_BYTES];
     uint8_t token[REDLOCK_MODEL_VALUE_BYTES]; /* also the answer's text */
     uint8_t run_id[REDLOCK_RUN_ID_BYTES];
     uint8_t channel[REDLOCK_CHANNEL_BYTES];
-    uint8_t waiters[REDLOCK_WAITERS_BYTES_MAX]; /* last: mostly none of it is used, nor copied */
 } redlock_happening;
 
 typedef struct redlock_happenings {
@@ -59,6 +59,7 @@ uint32_t redlock_happening_pop(redlock_happenings *queue);
 void redlock_happening_give_back(redlock_happenings *queue, uint32_t place);
 /* When the earliest is due; REDLOCK_NEVER: there is none. */
 redlock_ns redlock_happening_due(const redlock_happenings *queue);
+/* Frees what has not happened, too. */
 void redlock_happening_deinit(redlock_happenings *queue);
 
 #endif

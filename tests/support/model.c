@@ -103,7 +103,9 @@ void redlock_model_init(redlock_model *model, uint32_t number) {
 
 void redlock_model_deinit(redlock_model *model) {
     free(model->waiters);
+    free(model->said_waiters);
     model->waiters = NULL;
+    model->said_waiters = NULL;
     model->waiter_count = model->waiter_size = 0;
 }
 
@@ -358,7 +360,7 @@ static heard queue_wake(const moment *at, redlock_model_waiter *waiter) {
 }
 
 typedef struct before { /* of a token */
-    bool is_waited; /* somebody in front of it can be reached, and is woken */
+    bool is_waited;     /* somebody in front of it can be reached, and is woken */
     bool has_queue;
 } before;
 
@@ -530,8 +532,7 @@ static redlock_answer step_renew(const moment *at) {
 static bool queue_take_first(const moment *at, redlock_model_waiter *ret_waiter) {
     uint32_t away = 0;
     redlock_model_waiter *waiter;
-    while (away < HEADS_MAX &&
-           (waiter = waiter_of_rank(at->model, key_of(at), away)) != NULL) {
+    while (away < HEADS_MAX && (waiter = waiter_of_rank(at->model, key_of(at), away)) != NULL) {
         heard result = queue_wake(at, waiter);
         if (result == HEARD_NOT_NOW) {
             away++;
@@ -600,6 +601,10 @@ static redlock_bytes label_of(redlock_bytes token) {
 }
 
 static redlock_bytes say_waiters(const moment *at) {
+    if (at->model->said_waiters == NULL) {
+        at->model->said_waiters = malloc(REDLOCK_WAITERS_BYTES_MAX);
+        require(at->model->said_waiters != NULL);
+    }
     uint8_t *said = at->model->said_waiters;
     size_t len = 0;
     const redlock_model_waiter *waiter;
@@ -621,7 +626,7 @@ static redlock_answer step_look(const moment *at) {
     result.text = say(at->model, key_value(at->key));
     if (at->command->fenced) {
         result.place = queue_count(at->model, key_of(at));
-        result.waiters = say_waiters(at);
+        result.waiters = result.place > 0 ? say_waiters(at) : bytes_at(NULL, 0);
     }
     return result;
 }

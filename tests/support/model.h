@@ -58,7 +58,7 @@ typedef struct redlock_model {
     redlock_model_publish_fn *publish; /* NULL: nobody ever listens */
     void *publish_context;
     uint8_t said[REDLOCK_MODEL_VALUE_BYTES]; /* what the last answer's text points at */
-    uint8_t said_waiters[REDLOCK_WAITERS_BYTES_MAX];
+    uint8_t *said_waiters;                   /* made when it is needed first; owned */
 } redlock_model;
 
 /* An empty node in its first run.  `number` makes its run ids differ from other nodes'. */

@@ -123,8 +123,7 @@ static void wish_send(redlock_world *world, uint32_t client, const redlock_wish 
     sent->command.name = keep(sent->name, sizeof sent->name, command->name);
     sent->command.token = keep(sent->token, sizeof sent->token, command->token);
     sent->command.run_id = keep(sent->run_id, sizeof sent->run_id, command->run_id);
-    sent->command.entry.channel =
-        keep(sent->channel, sizeof sent->channel, command->entry.channel);
+    sent->command.entry.channel = keep(sent->channel, sizeof sent->channel, command->entry.channel);
     redlock_happening_push(&world->queue, place);
 }
 
@@ -600,7 +599,10 @@ static void command_arrives(redlock_world *world, const redlock_happening *arriv
     reply->command.kind = arrived->command.kind;
     reply->answer = answer;
     reply->answer.text = keep(reply->token, sizeof reply->token, answer.text);
-    reply->answer.waiters = keep(reply->waiters, sizeof reply->waiters, answer.waiters);
+    if (answer.waiters.len > 0) {
+        reply->waiters = redlock_happening_grown(NULL, answer.waiters.len, 1);
+        reply->answer.waiters = keep(reply->waiters, answer.waiters.len, answer.waiters);
+    }
     redlock_happening_push(&world->queue, place);
 }
 
@@ -624,7 +626,6 @@ static void answer_arrives(redlock_world *world, const redlock_happening *arrive
     fact.as.reply.tag = arrived->tag;
     fact.as.reply.answer = arrived->answer;
     fact.as.reply.answer.text.at = arrived->token; /* the pool may have moved since */
-    fact.as.reply.answer.waiters.at = arrived->waiters;
     hear(world, arrived);
     if (world->trace != NULL) {
         char words[REDLOCK_TRACE_WORDS_BYTES];
@@ -786,17 +787,14 @@ static void queue_happen(redlock_world *world) {
         backlog_add(&world->node[next->node], place);
         return;
     }
-    redlock_happening copy; /* the pool may move while it happens */
-    memcpy(&copy, next, offsetof(redlock_happening, waiters));
-    if (next->answer.waiters.len > 0) {
-        memcpy(copy.waiters, next->waiters, next->answer.waiters.len);
-    }
+    redlock_happening copy = *next; /* the pool may move while it happens */
     copy.command.name.at = copy.name;
     copy.command.token.at = copy.token;
     copy.command.run_id.at = copy.run_id;
     copy.command.entry.channel.at = copy.channel;
     redlock_happening_give_back(&world->queue, place);
     happen(world, &copy);
+    free(copy.waiters);
 }
 
 static redlock_ns client_deadline(const redlock_world *world, uint32_t client) {

@@ -20,7 +20,7 @@
 
 #define REDLOCK_WORLD_CLIENTS_MAX 6 /* A to F: their letters are hex digits in tokens */
 #define REDLOCK_WORLD_LOCK_NONE UINT32_MAX
-#define REDLOCK_WORLD_TOKEN_BYTES 34 /* of its tokens, which traces show as A#1 */
+#define REDLOCK_WORLD_TOKEN_BYTES 34                 /* of its tokens, which traces show as A#1 */
 #define REDLOCK_WORLD_START REDLOCK_NS_PER_S         /* the virtual clock at first */
 #define REDLOCK_WORLD_ORIGIN (12 * REDLOCK_NS_PER_S) /* what traces show as 0 ms */
 /* All wall clocks show this at the origin, in microseconds since 1970, but for their skew. */
@@ -91,7 +91,7 @@ typedef struct redlock_world_lock { /* what a user sees of one slot; kept when t
     redlock_status release_status, extend_status;
     redlock_ns extended_at;
     uint32_t renewed_count, renew_late_count, waiting_count;
-    uint32_t place; /* in the queue, as told last */
+    uint32_t place;               /* in the queue, as told last */
     redlock_ns acquired_deadline; /* held_until when ACQUIRED was told */
     uint64_t fence;
     redlock_ns first_grant_at;         /* of the last attempt */

@@ -266,6 +266,70 @@ static void questions_depend_on_the_url(void **state) {
     }
 }
 
+#define CHANNEL "0123456789abcdef0123456789abcdef"
+#define SUBSCRIBED "*3\r\n$9\r\nsubscribe\r\n$45\r\nredlock:wake:" CHANNEL "\r\n:1\r\n"
+
+static void listening_greeting_only_logs_in_and_subscribes(void **state) {
+    static const struct {
+        const char *url, *label, *sent;
+    } rows[] = {
+        {"a", "", "SUBSCRIBE redlock:wake:" CHANNEL " / "},
+        {"redis://u:p@a/2", "me",
+         "AUTH u p / CLIENT SETNAME me / SUBSCRIBE redlock:wake:" CHANNEL " / "},
+    };
+    static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        redlock_hello hello;
+        redlock_url url;
+        redlock_url_error error;
+        char text[512];
+
+        assert_int_equal(redlock_url_parse(redlock_bytes_of(rows[i].url), &url, &error),
+                         REDLOCK_OK);
+        size_t len = redlock_hello_start_listening(&hello, &url, redlock_bytes_of(rows[i].label),
+                                                   redlock_bytes_of(CHANNEL), out, sizeof out);
+
+        sent_describe(out, len, text, sizeof text);
+        assert_string_equal(text, rows[i].sent);
+    }
+}
+
+static void reply_to_subscribe_decides(void **state) {
+    static const struct {
+        const char *auth, *name, *reply;
+        redlock_status status;
+        const char *words;
+    } rows[] = {
+        {"+OK\r\n", "+OK\r\n", SUBSCRIBED, REDLOCK_OK, ""},
+        {"+OK\r\n", "-NOPERM not you\r\n", SUBSCRIBED, REDLOCK_OK, ""},
+        {"+OK\r\n", "+OK\r\n", "-NOPERM no channels\r\n", REDLOCK_NO_PERMISSION,
+         "NOPERM no channels"},
+        {"-WRONGPASS no\r\n", "-NOAUTH first\r\n", "-NOAUTH first\r\n", REDLOCK_AUTH,
+         "WRONGPASS no"},
+        {"+OK\r\n", "+OK\r\n", "+OK\r\n", REDLOCK_PROTOCOL, "a reply to SUBSCRIBE that is none"},
+    };
+    static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        redlock_hello hello;
+        redlock_url url;
+        redlock_url_error error;
+
+        assert_int_equal(redlock_url_parse(redlock_bytes_of("redis://:p@a"), &url, &error),
+                         REDLOCK_OK);
+        (void)redlock_hello_start_listening(&hello, &url, redlock_bytes_of("me"),
+                                            redlock_bytes_of(CHANNEL), out, sizeof out);
+        reply_take(&hello, rows[i].auth, false);
+        reply_take(&hello, rows[i].name, false);
+        reply_take(&hello, rows[i].reply, true);
+        assert_int_equal(hello.status, rows[i].status);
+        assert_string_equal(hello.words, rows[i].words);
+    }
+}
+
 static void longest_greeting_fits(void **state) {
     static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
     redlock_url url = {.scheme = REDLOCK_URL_TCP, .db = REDLOCK_URL_DB_MAX};
@@ -291,6 +355,8 @@ int main(void) {
         cmocka_unit_test(run_id_that_no_script_takes_is_left_out),
         cmocka_unit_test(words_are_cut_and_safe_to_print),
         cmocka_unit_test(questions_depend_on_the_url),
+        cmocka_unit_test(listening_greeting_only_logs_in_and_subscribes),
+        cmocka_unit_test(reply_to_subscribe_decides),
         cmocka_unit_test(longest_greeting_fits),
     };
 

@@ -16,6 +16,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define RUN_ID "0123456789012345678901234567890123456789"
+#define COMPANIONS "job|redlock:{job}:fence|redlock:{job}:queue|redlock:{job}:alive"
 
 /* --- encoding -------------------------------------------------------------------------------- */
 
@@ -69,12 +70,12 @@ static void commands_are_laid_out_as_the_scripts_want_them(void **state) {
         const char *run_id, *prefix, *words;
     } rows[] = {
         {REDLOCK_COMMAND_GRANT, true, "", "",
-         "EVALSHA|<acquire>|2|job|redlock:{job}:fence|tok|30000|5|77||9"},
+         "EVALSHA|<acquire>|4|" COMPANIONS "|tok|30000|5|77||9|0|0|0|"},
         {REDLOCK_COMMAND_GRANT, true, RUN_ID, "p:",
-         "EVALSHA|<acquire>|3|p:job|p:redlock:{job}:fence|p:redlock:{boot}|tok|30000|5|77|" RUN_ID
-         "|9"},
+         "EVALSHA|<acquire>|5|p:job|p:redlock:{job}:fence|p:redlock:{job}:queue|"
+         "p:redlock:{job}:alive|p:redlock:{boot}|tok|30000|5|77|" RUN_ID "|9|0|0|0|"},
         {REDLOCK_COMMAND_GRANT, false, RUN_ID, "",
-         "EVALSHA|<acquire>|3|job|redlock:{job}:fence|redlock:{boot}|tok|30000|5|0|" RUN_ID "|9"},
+         "EVALSHA|<acquire>|5|" COMPANIONS "|redlock:{boot}|tok|30000|5|0|" RUN_ID "|9|0|0|0|"},
         {REDLOCK_COMMAND_GRANT, false, "", "p:", "SET|p:job|tok|NX|PX|30000"},
         {REDLOCK_COMMAND_RAISE, true, "", "",
          "EVALSHA|<raise>|2|job|redlock:{job}:fence|tok|5|77||9"},
@@ -83,10 +84,14 @@ static void commands_are_laid_out_as_the_scripts_want_them(void **state) {
         {REDLOCK_COMMAND_RENEW, true, "", "",
          "EVALSHA|<renew>|2|job|redlock:{job}:fence|tok|30000|5|77||9|1"},
         {REDLOCK_COMMAND_RENEW, false, "", "", "EVALSHA|<renew>|1|job|tok|30000|5|0||9|1"},
-        {REDLOCK_COMMAND_RELEASE, true, RUN_ID, "", "EVALSHA|<release>|1|job|tok|5"},
-        {REDLOCK_COMMAND_LOOK, true, RUN_ID, "", "EVALSHA|<look>|2|job|redlock:{job}:fence"},
+        {REDLOCK_COMMAND_RELEASE, true, RUN_ID, "",
+         "EVALSHA|<release>|4|" COMPANIONS "|tok|5|0||0|0|"},
+        {REDLOCK_COMMAND_RELEASE, false, "", "", "EVALSHA|<release>|1|job|tok|5|0||0|0|"},
+        {REDLOCK_COMMAND_LOOK, true, RUN_ID, "",
+         "EVALSHA|<look>|3|job|redlock:{job}:fence|redlock:{job}:queue"},
         {REDLOCK_COMMAND_LOOK, false, "", "", "EVALSHA|<look>|1|job"},
-        {REDLOCK_COMMAND_BREAK, true, "", "p:", "EVALSHA|<break>|2|p:job|p:redlock:{job}:fence"},
+        {REDLOCK_COMMAND_BREAK, true, "", "", "EVALSHA|<break>|4|" COMPANIONS "|77"},
+        {REDLOCK_COMMAND_BREAK, false, "", "p:", "EVALSHA|<break>|1|p:job|0"},
         {REDLOCK_COMMAND_PROBE, false, RUN_ID,
          "p:", "EVALSHA|<probe>|1|p:redlock:{boot}|" RUN_ID "|9"},
         {REDLOCK_COMMAND_DECLARE, false, RUN_ID, "", "EVALSHA|<declare>|1|redlock:{boot}|" RUN_ID},
@@ -102,6 +107,43 @@ static void commands_are_laid_out_as_the_scripts_want_them(void **state) {
     }
 }
 
+/* The words of the queue, behind all others. */
+static void places_in_the_queue_are_told(void **state) {
+    static const struct {
+        redlock_command_kind kind;
+        bool barge;
+        redlock_place place;
+        uint64_t hand_off_ms, poll_ms, ticket, wake_tag;
+        const char *words;
+    } rows[] = {
+        {REDLOCK_COMMAND_GRANT, false, REDLOCK_PLACE_NONE, 0, 1000, 0, 7, "|0|1000|0|chan 7"},
+        {REDLOCK_COMMAND_GRANT, true, REDLOCK_PLACE_NONE, 0, 1, REDLOCK_FENCE_MAX, UINT64_MAX,
+         "|1|1|9007199254740991|chan 18446744073709551615"},
+        {REDLOCK_COMMAND_GRANT, true, REDLOCK_PLACE_NONE, 0, 0, 3, 7, "|1|0|3|"},
+        {REDLOCK_COMMAND_RELEASE, false, REDLOCK_PLACE_NONE, 2000, 0, 0, 0, "|2000||0|0|"},
+        {REDLOCK_COMMAND_RELEASE, false, REDLOCK_PLACE_LEAVE, 2000, 0, 0, 0, "|2000|leave|0|0|"},
+        {REDLOCK_COMMAND_RELEASE, false, REDLOCK_PLACE_STAY, 0, 1000, 5, 7,
+         "|0|stay|1000|5|chan 7"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        redlock_command command = command_of(rows[i].kind, true, "");
+        char text[512];
+
+        command.barge = rows[i].barge;
+        command.place = rows[i].place;
+        command.hand_off_ms = rows[i].hand_off_ms;
+        command.entry = (redlock_queue_entry){.poll_ms = rows[i].poll_ms,
+                                              .ticket = rows[i].ticket,
+                                              .channel = redlock_bytes_of("chan"),
+                                              .wake_tag = rows[i].wake_tag};
+        command_describe(&command, "", text, sizeof text);
+        assert_true(strlen(text) > strlen(rows[i].words));
+        assert_string_equal(text + strlen(text) - strlen(rows[i].words), rows[i].words);
+    }
+}
+
 static void teaching_sends_the_whole_script(void **state) {
     redlock_command command = command_of(REDLOCK_COMMAND_GRANT, false, "");
     char text[512];
@@ -109,7 +151,7 @@ static void teaching_sends_the_whole_script(void **state) {
     (void)state;
     command.teach = true;
     command_describe(&command, "", text, sizeof text);
-    assert_string_equal(text, "EVAL|<acquire>|1|job|tok|30000|5|0||9");
+    assert_string_equal(text, "EVAL|<acquire>|1|job|tok|30000|5|0||9|0|0|0|");
     for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
         command = command_of((redlock_command_kind)kind, true, RUN_ID);
         command.teach = true;
@@ -131,12 +173,13 @@ static void companion_key_keeps_a_hash_tag_that_the_name_has(void **state) {
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        redlock_command command = command_of(REDLOCK_COMMAND_LOOK, true, "");
+        redlock_command command = command_of(REDLOCK_COMMAND_RAISE, true, "");
         char text[256], wanted[256];
 
         command.name = redlock_bytes_of(rows[i].name);
         command_describe(&command, "", text, sizeof text);
-        snprintf(wanted, sizeof wanted, "EVALSHA|<look>|2|%s|%s", rows[i].name, rows[i].mark);
+        snprintf(wanted, sizeof wanted, "EVALSHA|<raise>|2|%s|%s|tok|5|77||9", rows[i].name,
+                 rows[i].mark);
         assert_string_equal(text, wanted);
     }
 }
@@ -164,7 +207,7 @@ static void largest_command_fits_and_small_space_is_not_overrun(void **state) {
     static uint8_t name[REDLOCK_NAME_BYTES_MAX], token[REDLOCK_TOKEN_BYTES_MAX];
     static char prefix[REDLOCK_PREFIX_BYTES_MAX + 1];
     uint8_t *out = malloc(REDLOCK_STEP_BYTES_MAX);
-    redlock_command command = command_of(REDLOCK_COMMAND_RENEW, true, RUN_ID);
+    redlock_command command = command_of(REDLOCK_COMMAND_GRANT, true, RUN_ID);
 
     (void)state;
     assert_non_null(out);
@@ -174,6 +217,12 @@ static void largest_command_fits_and_small_space_is_not_overrun(void **state) {
     command.name = (redlock_bytes){.at = name, .len = sizeof name};
     command.token = (redlock_bytes){.at = token, .len = sizeof token};
     command.ttl_ms = command.fence = command.not_after_ms = command.guard_ms = UINT64_MAX;
+    command.entry = (redlock_queue_entry){
+        .poll_ms = UINT64_MAX,
+        .ticket = UINT64_MAX,
+        .channel = redlock_bytes_of("0123456789abcdef0123456789abcdef"),
+        .wake_tag = UINT64_MAX,
+    };
     command.teach = true;
     size_t len =
         redlock_step_encode(&command, redlock_bytes_of(prefix), out, REDLOCK_STEP_BYTES_MAX);
@@ -223,7 +272,7 @@ static void replies_are_what_the_step_meant(void **state) {
     } rows[] = {
         {GRANT, true, "*4\r\n:1\r\n:7\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_YES, REDLOCK_OK, 7, 99, 0,
          ""},
-        {GRANT, true, "*5\r\n:3\r\n:7\r\n:99\r\n:20\r\n$2\r\nhe\r\n", REDLOCK_ANSWER_NO,
+        {GRANT, true, "*6\r\n:3\r\n:7\r\n:99\r\n:20\r\n$2\r\nhe\r\n:0\r\n", REDLOCK_ANSWER_NO,
          REDLOCK_HELD, 7, 99, 20, "he"},
         {GRANT, true, "*4\r\n:4\r\n:0\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_LATE, REDLOCK_SILENT, 0, 99,
          0, ""},
@@ -249,8 +298,8 @@ static void replies_are_what_the_step_meant(void **state) {
          ""},
         {RELEASE, true, "*4\r\n:3\r\n:0\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_NO, REDLOCK_NOT_HELD, 0,
          99, 0, ""},
-        {LOOK, true, "*5\r\n:1\r\n:7\r\n:99\r\n:20\r\n$2\r\nhe\r\n", REDLOCK_ANSWER_YES, REDLOCK_OK,
-         7, 99, 20, "he"},
+        {LOOK, true, "*7\r\n:1\r\n:7\r\n:99\r\n:20\r\n$2\r\nhe\r\n:0\r\n$0\r\n\r\n",
+         REDLOCK_ANSWER_YES, REDLOCK_OK, 7, 99, 20, "he"},
         {BREAK, true, "*5\r\n:1\r\n:8\r\n:99\r\n:0\r\n$2\r\nhe\r\n", REDLOCK_ANSWER_YES, REDLOCK_OK,
          8, 99, 0, "he"},
         {PROBE, false, "*5\r\n:5\r\n:0\r\n:99\r\n:60\r\n$3\r\nnew\r\n", REDLOCK_ANSWER_NOT_READY,
@@ -269,6 +318,42 @@ static void replies_are_what_the_step_meant(void **state) {
         assert_int_equal(answer.time_ms, rows[i].time_ms);
         assert_int_equal(answer.left_ms, rows[i].left_ms);
         assert_true(redlock_bytes_equal(answer.text, redlock_bytes_of(rows[i].text)));
+    }
+}
+
+static void places_and_waiters_are_heard(void **state) {
+    redlock_answer answer;
+
+    (void)state;
+    answer = decode(GRANT, true, "*6\r\n:3\r\n:7\r\n:99\r\n:20\r\n$2\r\nhe\r\n:41\r\n");
+    assert_int_equal(answer.kind, REDLOCK_ANSWER_NO);
+    assert_int_equal(answer.place, 41);
+    assert_int_equal(answer.waiters.len, 0);
+    /* Free, but others wait. */
+    answer = decode(GRANT, true, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n$0\r\n\r\n:4294967295\r\n");
+    assert_int_equal(answer.status, REDLOCK_HELD);
+    assert_int_equal(answer.place, UINT32_MAX);
+    answer =
+        decode(LOOK, true, "*7\r\n:1\r\n:7\r\n:99\r\n:20\r\n$2\r\nhe\r\n:2\r\n$4\r\na\nb\n\r\n");
+    assert_int_equal(answer.place, 2);
+    assert_true(redlock_bytes_equal(answer.waiters, redlock_bytes_of("a\nb\n")));
+}
+
+static void list_of_waiters_longer_than_it_can_be_is_strange(void **state) {
+    static char reply[REDLOCK_WAITERS_BYTES_MAX + 100];
+    redlock_answer answer;
+
+    (void)state;
+    for (size_t more = 0; more < 2; more++) {
+        size_t waiters = REDLOCK_WAITERS_BYTES_MAX + more;
+        int len = snprintf(reply, sizeof reply,
+                           "*7\r\n:1\r\n:7\r\n:99\r\n:20\r\n$2\r\nhe\r\n:99\r\n$%zu\r\n", waiters);
+
+        memset(reply + len, 'x', waiters);
+        memcpy(reply + (size_t)len + waiters, "\r\n", 3);
+        answer = decode(LOOK, true, reply);
+        assert_int_equal(answer.status, more == 0 ? REDLOCK_OK : REDLOCK_PROTOCOL);
+        assert_int_equal(answer.waiters.len, more == 0 ? waiters : 0);
     }
 }
 
@@ -304,15 +389,24 @@ static void strange_replies_are_no_votes(void **state) {
         {GRANT, true, "*4\r\n:1\r\n:7\r\n:99\r\n:-2\r\n"},
         {GRANT, true, "*5\r\n:1\r\n:7\r\n:99\r\n:0\r\n$1\r\nx\r\n"}, /* a yes has no text */
         {GRANT, true, "*4\r\n:3\r\n:7\r\n:99\r\n:0\r\n"},            /* this no must have one */
-        {GRANT, true, "*5\r\n:3\r\n:7\r\n:99\r\n:0\r\n:1\r\n"},
-        {GRANT, true, "*5\r\n:3\r\n:7\r\n:99\r\n:0\r\n$-1\r\n"},
-        {GRANT, false, "*4\r\n:1\r\n:7\r\n:99\r\n:0\r\n"}, /* plain, and a mark */
+        {GRANT, true, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n:1\r\n:0\r\n"},
+        {GRANT, true, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n$-1\r\n:0\r\n"},
+        {GRANT, true, "*5\r\n:3\r\n:7\r\n:99\r\n:0\r\n$2\r\nhe\r\n"}, /* no place */
+        {GRANT, true, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n$2\r\nhe\r\n:-1\r\n"},
+        {GRANT, true, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n$2\r\nhe\r\n:4294967296\r\n"},
+        {GRANT, true, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n$2\r\nhe\r\n$1\r\n1\r\n"},
+        {GRANT, true,
+         "*6\r\n:1\r\n:7\r\n:99\r\n:0\r\n$2\r\nhe\r\n:1\r\n"}, /* a yes waits nowhere */
+        {GRANT, false, "*4\r\n:1\r\n:7\r\n:99\r\n:0\r\n"},     /* plain, and a mark */
         {RAISE, true, "*4\r\n:1\r\n:0\r\n:99\r\n:0\r\n"},
         {RAISE, true, "*4\r\n:2\r\n:7\r\n:99\r\n:0\r\n"},
         {RELEASE, true, "*4\r\n:1\r\n:7\r\n:99\r\n:0\r\n"},
         {RELEASE, true, "*4\r\n:5\r\n:0\r\n:99\r\n:0\r\n"},
         {LOOK, true, "*4\r\n:1\r\n:7\r\n:99\r\n:0\r\n"},
-        {LOOK, true, "*5\r\n:3\r\n:7\r\n:99\r\n:0\r\n$1\r\nx\r\n"},
+        {LOOK, true, "*7\r\n:3\r\n:7\r\n:99\r\n:0\r\n$1\r\nx\r\n:0\r\n$0\r\n\r\n"},
+        {LOOK, true, "*6\r\n:1\r\n:7\r\n:99\r\n:0\r\n$1\r\nx\r\n:0\r\n"},
+        {LOOK, true, "*7\r\n:1\r\n:7\r\n:99\r\n:0\r\n$1\r\nx\r\n:0\r\n$-1\r\n"},
+        {LOOK, true, "*7\r\n:1\r\n:7\r\n:99\r\n:0\r\n$1\r\nx\r\n$1\r\n0\r\n$0\r\n\r\n"},
         {BREAK, true, "*4\r\n:1\r\n:7\r\n:99\r\n:0\r\n"},
         {PROBE, false, "*4\r\n:1\r\n:0\r\n:99\r\n:0\r\n"},
         {DECLARE, false, "*4\r\n:3\r\n:0\r\n:99\r\n:0\r\n"},
@@ -332,16 +426,19 @@ static void strange_replies_are_no_votes(void **state) {
 }
 
 static void holder_longer_than_any_token_is_strange(void **state) {
-    char reply[400] = "*5\r\n:3\r\n:7\r\n:99\r\n:0\r\n$256\r\n";
-    size_t len = strlen(reply);
+    char reply[400];
 
     (void)state;
-    memset(reply + len, 'x', 257);
-    memcpy(reply + len + 256, "\r\n", 3);
-    assert_int_equal(decode(GRANT, true, reply).text.len, 256);
-    reply[len - 3] = '7';
-    memcpy(reply + len + 256, "x\r\n", 4);
-    assert_int_equal(decode(GRANT, true, reply).status, REDLOCK_PROTOCOL);
+    for (int more = 0; more < 2; more++) {
+        int len =
+            snprintf(reply, sizeof reply, "*6\r\n:3\r\n:7\r\n:99\r\n:0\r\n$%d\r\n%0*d\r\n:0\r\n",
+                     256 + more, 256 + more, 0);
+
+        assert_in_range(len, 257, sizeof reply - 1);
+        redlock_answer answer = decode(GRANT, true, reply);
+        assert_int_equal(answer.status, more == 0 ? REDLOCK_HELD : REDLOCK_PROTOCOL);
+        assert_true(more == 1 || answer.text.len == 256);
+    }
 }
 
 static void errors_are_sorted_by_their_words(void **state) {
@@ -417,11 +514,14 @@ static void every_command_has_a_script(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(commands_are_laid_out_as_the_scripts_want_them),
+        cmocka_unit_test(places_in_the_queue_are_told),
         cmocka_unit_test(teaching_sends_the_whole_script),
         cmocka_unit_test(companion_key_keeps_a_hash_tag_that_the_name_has),
         cmocka_unit_test(redlocks_own_keys_are_reserved),
         cmocka_unit_test(largest_command_fits_and_small_space_is_not_overrun),
         cmocka_unit_test(replies_are_what_the_step_meant),
+        cmocka_unit_test(places_and_waiters_are_heard),
+        cmocka_unit_test(list_of_waiters_longer_than_it_can_be_is_strange),
         cmocka_unit_test(strange_replies_are_no_votes),
         cmocka_unit_test(holder_longer_than_any_token_is_strange),
         cmocka_unit_test(errors_are_sorted_by_their_words),
