@@ -1,5 +1,5 @@
 /* model_test.c -- the simulator's model server against real ones: every precondition of every step,
- * and random commands.  pair.h says how the two are compared. */
+ * random commands, and random commands about sorted sets and hashes.  pair.h says how the two are compared. */
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +18,7 @@
 #include "sim/server.h"
 
 #define RANDOM_STEPS 10000
+#define COLLECTION_STEPS 8000
 #define RUN_A "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define RUN_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define HOUR_US UINT64_C(3600000000)
@@ -431,10 +432,163 @@ static void random_commands(void **state) {
            p->step_count, p->edge_count);
 }
 
+/* --- sorted sets and hashes ------------------------------------------------------------------- */
+
+#define FORM_WORDS_MAX 6
+
+/* "%k" is any key, "%m" a member or field, "%s" a score, "%r" a rank, "%t" a ttl. */
+static const char *const forms[][FORM_WORDS_MAX] = {
+    {"ZADD", "%k", "%s", "%m"},
+    {"ZADD", "%k", "%s", "%m"},
+    {"ZADD", "%k", "%s", "%m", "%s", "%m"},
+    {"ZADD", "%k", "%s", "%m", "%s"},
+    {"ZREM", "%k", "%m"},
+    {"ZREM", "%k", "%m", "%m"},
+    {"ZRANGE", "%k", "%r", "%r"},
+    {"ZRANGE", "%k", "%r", "%r", "WITHSCORES"},
+    {"ZREVRANGE", "%k", "%r", "%r"},
+    {"ZREVRANGE", "%k", "%r", "%r", "withscores"},
+    {"ZRANGE", "%k", "%r", "%r", "%m"},
+    {"ZPOPMIN", "%k"},
+    {"ZRANK", "%k", "%m"},
+    {"ZSCORE", "%k", "%m"},
+    {"ZCARD", "%k"},
+    {"HSET", "%k", "%m", "%s"},
+    {"HSET", "%k", "%m", "%s", "%m", "%m"},
+    {"HSET", "%k", "%m", "%s", "%m"},
+    {"HGET", "%k", "%m"},
+    {"HDEL", "%k", "%m"},
+    {"HDEL", "%k", "%m", "%m"},
+    {"HLEN", "%k"},
+    {"TYPE", "%k"},
+    {"EXISTS", "%k", "%k"},
+    {"PTTL", "%k"},
+    {"PEXPIRE", "%k", "%t"},
+    {"PEXPIRE", "%k", "%t"},
+    {"SET", "%k", "%m"},
+    {"SET", "%k", "%m", "PX", "%t"},
+    {"SET", "%k", "%m", "XX", "KEEPTTL"},
+    {"GET", "%k"},
+    {"DEL", "%k"},
+    {"PUBLISH", "%k", "%m"},
+    {"FLUSHALL"},
+};
+
+static redlock_bytes draw_member(test_pair *p) {
+    static const uint8_t odd[] = {'b', 0, 0xff};
+    const char *const members[] = {"a", "b", "bb", "c", "d", "e", "aa", "", "B", "0", "%m"};
+
+    return draw(p, 12) == 0 ? (redlock_bytes){.at = odd, .len = sizeof odd}
+                            : redlock_bytes_of(DRAW_FROM(p, members));
+}
+
+/* Newer versions write numbers in other ways, so they are given plain ones only. */
+static redlock_bytes draw_score(test_pair *p) {
+    const char *const plain[] = {"0", "1", "1", "2", "-1", "1800000000000000", "9007199254740991"};
+    const char *const any[] = {
+        "9007199254740993", "1e17", "0.1", "-2.5e-3", "1e300",  "inf", "-Infinity", "-0", "0x10",
+        "1e-310",           "+5",   "nan", "1e400",   "1e-400", "x",   "",          " 1", "1 "};
+
+    return redlock_bytes_of(p->is_exact && draw(p, 3) == 0 ? DRAW_FROM(p, any)
+                                                           : DRAW_FROM(p, plain));
+}
+
+static redlock_bytes draw_word(test_pair *p, const char *form) {
+    const char *const keys[] = {"queue", "queue", "queue", "fields", "fields", "third"};
+    const char *const ranks[] = {"0",  "0",
+                                 "1",  "2",
+                                 "5",  "-1",
+                                 "-1", "-2",
+                                 "-9", "9223372036854775807",
+                                 "x",  "-9223372036854775808"};
+    const char *const ttls[] = {"1", "2", "5", "20", "20", "0"};
+
+    if (form[0] != '%') {
+        return redlock_bytes_of(form);
+    }
+    switch (form[1]) {
+    case 'k':
+        return redlock_bytes_of(DRAW_FROM(p, keys));
+    case 's':
+        return draw_score(p);
+    case 'r':
+        return redlock_bytes_of(DRAW_FROM(p, ranks));
+    case 't':
+        return redlock_bytes_of(DRAW_FROM(p, ttls));
+    default:
+        return draw_member(p);
+    }
+}
+
+/* As a client's command, or as a script's. */
+static void draw_form(test_pair *p, test_bytes *to) {
+    const char *const scripts[] = {
+        "return redis.call(unpack(ARGV))",
+        "local r = redis.pcall(unpack(ARGV)) return {type(r), r}",
+        "local r = redis.call(unpack(ARGV)) return type(r) == 'table' and #r or r",
+    };
+    const char *const *form = DRAW_FROM(p, forms);
+    redlock_bytes words[FORM_WORDS_MAX + 3] = {
+        redlock_bytes_of("EVAL"), redlock_bytes_of(DRAW_FROM(p, scripts)), redlock_bytes_of("0")};
+    size_t count = 3;
+
+    for (size_t i = 0; i < FORM_WORDS_MAX && form[i] != NULL; i++) {
+        words[count++] = draw_word(p, form[i]);
+    }
+    if (draw(p, 3) == 0) {
+        test_bytes_add_command(to, words, count);
+    } else {
+        test_bytes_add_command(to, words + 3, count - 3);
+    }
+}
+
+static void random_collections(void **state) {
+    const redlock_bytes keys[] = {redlock_bytes_of("queue"), redlock_bytes_of("fields"),
+                                  redlock_bytes_of("third")};
+    test_pair *p = *state;
+    test_step s;
+
+    for (uint32_t i = 0; i < COLLECTION_STEPS; i++) {
+        test_step_init(&s, keys, 3);
+        draw_form(p, &s.command);
+        test_step_run(p, &s);
+        if (draw(p, 16) == 0) {
+            usleep((useconds_t)draw(p, 3000));
+        }
+    }
+}
+
+/* Real servers keep short ones in another form than long ones. */
+static void a_long_queue(void **state) {
+    const redlock_bytes keys[] = {redlock_bytes_of("none")};
+    test_pair *p = *state;
+    test_step s;
+
+    for (uint32_t i = 0; i < 1000; i++) {
+        char score[24], member[80];
+
+        snprintf(score, sizeof score, "%" PRIu64, 1800000000000000 + draw(p, 300));
+        snprintf(member, sizeof member, "%064" PRIx64, redlock_prng_next(&p->prng));
+        test_step_init(&s, keys, 1);
+        test_bytes_add_words(&s.command, "ZADD", "queue", score, member, NULL);
+        test_step_run(p, &s);
+        test_step_init(&s, keys, 1);
+        test_bytes_add_words(&s.command, "ZRANK", "queue", member, NULL);
+        test_step_run(p, &s);
+    }
+    for (uint32_t i = 0; i < 1001; i++) {
+        test_step_init(&s, keys, 1);
+        test_bytes_add_words(&s.command, "ZPOPMIN", "queue", NULL);
+        test_step_run(p, &s);
+    }
+}
+
 int main(void) {
     static const test_part parts[] = {
         {"every precondition of every step", every_precondition},
         {"random commands", random_commands},
+        {"random sorted sets and hashes", random_collections},
+        {"a long queue", a_long_queue},
     };
 
     return test_pairs_run("model", parts, sizeof parts / sizeof parts[0]);

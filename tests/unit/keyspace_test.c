@@ -1,5 +1,5 @@
-/* keyspace_test.c -- the model server's keyspace against a list that is searched from end to end,
- * and its small parts against known values. */
+/* keyspace_test.c -- the model server's keyspace and its sorted sets against lists that are searched
+ * from end to end, and its small parts against known values. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,7 @@
 #include "base/prng.h"
 #include "sim/data.h"
 #include "sim/keyspace.h"
+#include "sim/packed.h"
 #include "sim/sha1.h"
 
 #define NAMES 40
@@ -216,6 +217,93 @@ static void it_is_what_a_plain_list_is(void **state) {
     redlock_sim_keyspace_deinit(&space);
 }
 
+/* --- packed ----------------------------------------------------------------------------------- */
+
+#define MEMBERS 30
+
+typedef struct scores { /* a sorted set in the plainest way */
+    bool is_there[MEMBERS];
+    double score[MEMBERS];
+} scores;
+
+/* Which comes next behind this one; MEMBERS when none does.  Names are in the order of numbers. */
+static size_t scores_next(const scores *t, double score, size_t number, bool is_first) {
+    size_t best = MEMBERS;
+
+    for (size_t i = 0; i < MEMBERS; i++) {
+        bool is_behind = is_first || t->score[i] > score || (!(t->score[i] < score) && i > number);
+        if (t->is_there[i] && is_behind && (best == MEMBERS || t->score[i] < t->score[best])) {
+            best = i;
+        }
+    }
+    return best;
+}
+
+static void packed_compare(const redlock_sim_text *packed, const scores *t) {
+    redlock_bytes bytes = {.at = packed->at, .len = packed->len};
+    redlock_sim_element element, found;
+    size_t cursor = 0, rank = 0, at_rank;
+    size_t next = scores_next(t, 0, 0, true);
+
+    for (; redlock_sim_packed_next(bytes, &cursor, &element); rank++) {
+        char name[16];
+
+        assert_true(next < MEMBERS);
+        snprintf(name, sizeof name, "%02zu", next);
+        assert_true(redlock_bytes_equal(element.name, redlock_bytes_of(name)));
+        assert_true(redlock_sim_packed_find(bytes, redlock_bytes_of(name), &found, &at_rank));
+        assert_int_equal(at_rank, rank);
+        next = scores_next(t, t->score[next], next, false);
+    }
+    assert_int_equal(next, MEMBERS);
+    assert_int_equal(redlock_sim_packed_count(bytes), rank);
+}
+
+static void packed_is_what_a_plain_list_is(void **state) {
+    redlock_sim_text packed = {.at = NULL};
+    redlock_prng prng;
+    scores t = {.is_there = {false}};
+
+    (void)state;
+    redlock_prng_init(&prng, 11);
+    for (int step = 0; step < 5000; step++) {
+        size_t i = (size_t)redlock_prng_upto(&prng, MEMBERS - 1);
+        char name[16];
+
+        snprintf(name, sizeof name, "%02zu", i);
+        redlock_sim_element element = {.name = redlock_bytes_of(name),
+                                       .score = (double)redlock_prng_upto(&prng, 10) - 5};
+        if (redlock_prng_upto(&prng, 2) > 0) {
+            assert_int_equal(redlock_sim_packed_put(&packed, &element), !t.is_there[i]);
+            t.score[i] = element.score;
+            t.is_there[i] = true;
+        } else {
+            assert_int_equal(redlock_sim_packed_remove(&packed, element.name), t.is_there[i]);
+            t.is_there[i] = false;
+        }
+        packed_compare(&packed, &t);
+    }
+    redlock_sim_text_deinit(&packed);
+}
+
+static void a_type_comes_back_with_its_value(void **state) {
+    redlock_sim_keyspace space;
+    redlock_sim_value found, queue = value_of("packed", REDLOCK_SIM_NO_EXPIRY);
+
+    (void)state;
+    queue.type = REDLOCK_SIM_ZSET;
+    redlock_sim_keyspace_init(&space);
+    redlock_sim_keyspace_put(&space, key_of("a"), queue);
+    redlock_sim_keyspace_sync(&space);
+    put(&space, "a", "1", 1000);
+    assert_true(redlock_sim_keyspace_get(&space, key_of("a"), &found));
+    assert_int_equal(found.type, REDLOCK_SIM_STRING);
+    redlock_sim_keyspace_undo(&space);
+    assert_true(redlock_sim_keyspace_get(&space, key_of("a"), &found));
+    assert_int_equal(found.type, REDLOCK_SIM_ZSET);
+    redlock_sim_keyspace_deinit(&space);
+}
+
 /* --- small parts ------------------------------------------------------------------------------ */
 
 static void numbers_are_read_as_servers_do(void **state) {
@@ -282,6 +370,8 @@ int main(void) {
         cmocka_unit_test(without_a_sync_all_is_lost),
         cmocka_unit_test(databases_are_apart),
         cmocka_unit_test(it_is_what_a_plain_list_is),
+        cmocka_unit_test(packed_is_what_a_plain_list_is),
+        cmocka_unit_test(a_type_comes_back_with_its_value),
         cmocka_unit_test(numbers_are_read_as_servers_do),
         cmocka_unit_test(sha1_of_known_texts),
     };

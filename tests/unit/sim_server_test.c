@@ -258,6 +258,200 @@ static void expiry_stands_still_inside_a_script(void **state) {
     redlock_sim_server_destroy(server);
 }
 
+/* --- types ------------------------------------------------------------------------------------ */
+
+/* The words of a command, ended by NULL, as bytes on connection 1. */
+static redlock_sim_said tell(redlock_sim_server *server, const char *const *words) {
+    uint8_t out[512];
+    redlock_resp_writer writer = {.at = out, .size = sizeof out};
+    uint32_t count = 0;
+
+    while (words[count] != NULL) {
+        count++;
+    }
+    redlock_resp_write_header(&writer, count);
+    for (uint32_t i = 0; i < count; i++) {
+        redlock_resp_write_bulk(&writer, redlock_bytes_of(words[i]));
+    }
+    assert_true(writer.len <= sizeof out);
+    return redlock_sim_server_feed(server, 1, (redlock_bytes){.at = out, .len = writer.len});
+}
+
+#define TELL(server, ...) tell((server), (const char *const[]){__VA_ARGS__, NULL})
+
+static void assert_said(redlock_sim_said said, const char *wanted) {
+    if (!redlock_bytes_equal(said.bytes, redlock_bytes_of(wanted))) {
+        fail_msg("%.*s", (int)said.bytes.len, (const char *)said.bytes.at);
+    }
+}
+
+static void entries_tell_their_type(void **state) {
+    redlock_sim_server *server = server_new();
+    redlock_sim_entry entry;
+    redlock_sim_element element;
+    size_t cursor = 0;
+
+    (void)state;
+    assert_said(TELL(server, "ZADD", "q", "1800000000000001", "late", "1800000000000000", "early"),
+                ":2\r\n");
+    assert_said(TELL(server, "HSET", "h", "field", "value"), ":1\r\n");
+    assert_true(redlock_sim_server_get(server, redlock_bytes_of("q"), &entry));
+    assert_int_equal(entry.type, REDLOCK_SIM_ZSET);
+    assert_true(redlock_sim_packed_next(entry.value, &cursor, &element));
+    assert_true(redlock_bytes_equal(element.name, redlock_bytes_of("early")));
+    assert_true((uint64_t)element.score == UINT64_C(1800000000000000));
+    assert_true(redlock_sim_packed_next(entry.value, &cursor, &element));
+    assert_false(redlock_sim_packed_next(entry.value, &cursor, &element));
+    assert_true(redlock_sim_server_get(server, redlock_bytes_of("h"), &entry));
+    assert_int_equal(entry.type, REDLOCK_SIM_HASH);
+    cursor = 0;
+    assert_true(redlock_sim_packed_next(entry.value, &cursor, &element));
+    assert_true(redlock_bytes_equal(element.name, redlock_bytes_of("field")));
+    assert_true(redlock_bytes_equal(element.value, redlock_bytes_of("value")));
+    redlock_sim_server_destroy(server);
+}
+
+static void restarts_lose_of_a_queue_what_they_should(void **state) {
+    redlock_sim_server *server = server_new();
+
+    (void)state;
+    (void)TELL(server, "ZADD", "q", "1", "a");
+    redlock_sim_server_sync(server);
+    (void)TELL(server, "ZADD", "q", "2", "b");
+    (void)TELL(server, "ZPOPMIN", "q");
+    (void)TELL(server, "ZPOPMIN", "q");
+    assert_said(TELL(server, "EXISTS", "q"), ":0\r\n");
+    redlock_sim_server_restart(server, REDLOCK_SIM_LOSE_UNSYNCED, RUN_2);
+    assert_said(TELL(server, "ZRANGE", "q", "0", "-1"), "*1\r\n$1\r\na\r\n");
+    (void)TELL(server, "PEXPIRE", "q", "5");
+    redlock_sim_server_set_clock(server, WALL_US + 6000);
+    assert_said(TELL(server, "TYPE", "q"), "+none\r\n");
+    redlock_sim_server_destroy(server);
+}
+
+/* PEXPIRE looks at the clock twice. */
+static void a_pause_may_end_a_key_within_a_command(void **state) {
+    redlock_sim_server *server = server_new();
+
+    (void)state;
+    (void)TELL(server, "SET", "k", "v");
+    redlock_sim_server_add_pause(server, 2, 1000);
+    assert_said(TELL(server, "PEXPIRE", "k", "1"), ":1\r\n");
+    assert_said(TELL(server, "EXISTS", "k"), ":0\r\n");
+    (void)TELL(server, "SET", "k", "v");
+    assert_said(TELL(server, "PEXPIRE", "k", "1"), ":1\r\n"); /* pauses are for one command */
+    assert_said(TELL(server, "EXISTS", "k"), ":1\r\n");
+    redlock_sim_server_destroy(server);
+}
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+static void assert_message(redlock_sim_server *server, uint32_t connection, const char *text) {
+    redlock_sim_message message;
+
+    assert_true(redlock_sim_server_next_message(server, &message));
+    assert_int_equal(message.connection, connection);
+    assert_true(redlock_bytes_equal(message.text, redlock_bytes_of(text)));
+}
+
+static void assert_no_message(redlock_sim_server *server) {
+    redlock_sim_message message;
+
+    assert_false(redlock_sim_server_next_message(server, &message));
+}
+
+static void subscribe(redlock_sim_server *server, uint32_t connection, const char *channel) {
+    assert_int_equal(redlock_sim_server_subscribe(server, connection, redlock_bytes_of(channel)),
+                     REDLOCK_OK);
+}
+
+static void messages_wait_in_the_order_of_publishing(void **state) {
+    redlock_sim_server *server = server_new();
+    redlock_sim_message message;
+
+    (void)state;
+    subscribe(server, 7, "c");
+    subscribe(server, 8, "c");
+    subscribe(server, 8, "d");
+    assert_said(TELL(server, "PUBLISH", "c", "one"), ":2\r\n");
+    assert_said(TELL(server, "EVAL", "return redis.call('PUBLISH','d','two')", "0"), ":1\r\n");
+    assert_true(redlock_sim_server_next_message(server, &message));
+    assert_int_equal(message.connection, 7);
+    assert_true(redlock_bytes_equal(message.channel, redlock_bytes_of("c")));
+    assert_true(redlock_bytes_equal(
+        message.bytes, redlock_bytes_of("*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$3\r\none\r\n")));
+    assert_said(TELL(server, "PUBLISH", "d", "three"), ":1\r\n"); /* before the others are taken */
+    assert_message(server, 8, "one");
+    assert_message(server, 8, "two");
+    assert_message(server, 8, "three");
+    assert_no_message(server);
+    assert_int_equal(redlock_sim_server_unsubscribe(server, 8, redlock_bytes_of("c")), REDLOCK_OK);
+    assert_said(TELL(server, "PUBLISH", "c", "four"), ":1\r\n");
+    assert_message(server, 7, "four");
+    assert_no_message(server);
+    redlock_sim_server_destroy(server);
+}
+
+static void who_is_gone_gets_no_messages(void **state) {
+    redlock_sim_server *server = server_new();
+
+    (void)state;
+    subscribe(server, 7, "c");
+    subscribe(server, 8, "c");
+    (void)redlock_sim_server_feed(server, 9,
+                                  redlock_bytes_of("*2\r\n$9\r\nSUBSCRIBE\r\n$1\r\nc\r\n"));
+    assert_said(TELL(server, "PUBLISH", "c", "one"), ":3\r\n");
+    redlock_sim_server_hang_up(server, 7);
+    redlock_sim_server_hang_up(server, 9);
+    assert_message(server, 8, "one");
+    assert_no_message(server);
+    assert_said(TELL(server, "PUBLISH", "c", "two"), ":1\r\n");
+    redlock_sim_server_restart(server, REDLOCK_SIM_LOSE_NOTHING, RUN_2);
+    assert_no_message(server);
+    assert_said(TELL(server, "PUBLISH", "c", "three"), ":0\r\n");
+    redlock_sim_server_destroy(server);
+}
+
+static void who_may_not_subscribe_is_told(void **state) {
+    static const struct {
+        redlock_sim_fault fault;
+        redlock_status status;
+    } rows[] = {
+        {REDLOCK_SIM_OOM, REDLOCK_OK},
+        {REDLOCK_SIM_READONLY, REDLOCK_OK},
+        {REDLOCK_SIM_LOADING, REDLOCK_OK},
+        {REDLOCK_SIM_BUSY, REDLOCK_REFUSED},
+        {REDLOCK_SIM_NOPERM, REDLOCK_NO_PERMISSION},
+        {REDLOCK_SIM_GARBAGE, REDLOCK_PROTOCOL},
+        {REDLOCK_SIM_OVERSIZED, REDLOCK_PROTOCOL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        redlock_sim_server *server = server_new();
+        bool is_ok = rows[i].status == REDLOCK_OK;
+
+        redlock_sim_server_set_fault(server, rows[i].fault, true);
+        assert_int_equal(redlock_sim_server_subscribe(server, 7, redlock_bytes_of("c")),
+                         rows[i].status);
+        redlock_sim_server_set_fault(server, rows[i].fault, false);
+        assert_said(TELL(server, "PUBLISH", "c", "x"), is_ok ? ":1\r\n" : ":0\r\n");
+        redlock_sim_server_destroy(server);
+    }
+}
+
+static void a_full_server_takes_no_new_listeners(void **state) {
+    redlock_sim_server *server = server_new();
+
+    (void)state;
+    subscribe(server, 7, "c");
+    redlock_sim_server_set_fault(server, REDLOCK_SIM_MAXCLIENTS, true);
+    subscribe(server, 7, "d"); /* was here before */
+    assert_int_not_equal(redlock_sim_server_subscribe(server, 8, redlock_bytes_of("c")),
+                         REDLOCK_OK);
+    redlock_sim_server_destroy(server);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_greeting_in_pieces),
@@ -268,6 +462,13 @@ int main(void) {
         cmocka_unit_test(restarts_lose_what_they_should),
         cmocka_unit_test(a_patched_script_runs_in_place_of_the_shipped_one),
         cmocka_unit_test(expiry_stands_still_inside_a_script),
+        cmocka_unit_test(entries_tell_their_type),
+        cmocka_unit_test(restarts_lose_of_a_queue_what_they_should),
+        cmocka_unit_test(a_pause_may_end_a_key_within_a_command),
+        cmocka_unit_test(messages_wait_in_the_order_of_publishing),
+        cmocka_unit_test(who_is_gone_gets_no_messages),
+        cmocka_unit_test(who_may_not_subscribe_is_told),
+        cmocka_unit_test(a_full_server_takes_no_new_listeners),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
