@@ -142,7 +142,7 @@ static char *variable_make(const char *key, const char *value) {
 }
 
 static void env_end(redlock_command *command) {
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < REDLOCK_COMMAND_ENV_MAX; i++) {
         free(command->env_own[i]);
         command->env_own[i] = NULL;
     }
@@ -150,33 +150,48 @@ static void env_end(redlock_command *command) {
     command->env = NULL;
 }
 
-int redlock_command_env_make(redlock_command *command, const redlock_lock *lock, const char *name) {
-    /* All of REDLOCK_*: one of them is where the servers' password stands. */
-    static const char own[] = "REDLOCK_";
+/* Returns how many there are, 0 when there is no memory. */
+static size_t env_own_make(redlock_command *command, const redlock_lock *lock, const char *name) {
     char fence[24];
     size_t count = 0;
 
-    env_end(command);
     (void)snprintf(fence, sizeof(fence), "%llu", (unsigned long long)redlock_lock_fence(lock));
-    command->env_own[0] = variable_make("REDLOCK_NAME", name);
-    command->env_own[1] = variable_make("REDLOCK_FENCE", fence);
-    command->env_own[2] = variable_make("REDLOCK_TOKEN", redlock_lock_token(lock, NULL));
+    command->env_own[count++] = variable_make("REDLOCK_NAME", name);
+    command->env_own[count++] = variable_make("REDLOCK_FENCE", fence);
+    command->env_own[count++] = variable_make("REDLOCK_TOKEN", redlock_lock_token(lock, NULL));
+    if (command->status != NULL) {
+        command->env_own[count++] = variable_make("REDLOCK_STATUS", command->status);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (command->env_own[i] == NULL) {
+            return 0;
+        }
+    }
+    return count;
+}
+
+int redlock_command_env_make(redlock_command *command, const redlock_lock *lock, const char *name) {
+    /* All of REDLOCK_*: one of them is where the servers' password stands. */
+    static const char own[] = "REDLOCK_";
+    size_t count = 0;
+    size_t used = 0;
+
+    env_end(command);
+    const size_t own_count = env_own_make(command, lock, name);
     while (environ[count] != NULL) {
         count++;
     }
-    command->env = calloc(count + 4, sizeof(command->env[0]));
-    if (command->env == NULL || command->env_own[0] == NULL || command->env_own[1] == NULL ||
-        command->env_own[2] == NULL) {
+    command->env = calloc(count + REDLOCK_COMMAND_ENV_MAX + 1, sizeof(command->env[0]));
+    if (command->env == NULL || own_count == 0) {
         return REDLOCK_EXIT_SYSTEM;
     }
 
-    size_t used = 0;
     for (size_t i = 0; i < count; i++) {
         if (strncmp(environ[i], own, sizeof(own) - 1) != 0) {
             command->env[used++] = environ[i];
         }
     }
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < own_count; i++) {
         command->env[used++] = command->env_own[i];
     }
     return 0;

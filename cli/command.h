@@ -10,12 +10,16 @@
 
 #include "cli/say.h"
 
+/* REDLOCK_NAME, REDLOCK_FENCE, REDLOCK_TOKEN, REDLOCK_STATUS */
+#define REDLOCK_COMMAND_ENV_MAX 4
+
 typedef struct redlock_command {
     char *path;        /* what is executed */
     char **argv;       /* for it; the strings are those of the command line */
     char **shell_argv; /* for /bin/sh, when the file is a script without a #! line */
-    char **env;        /* ours, without REDLOCK_*, with the three below */
-    char *env_own[3];  /* REDLOCK_NAME, REDLOCK_FENCE, REDLOCK_TOKEN */
+    char **env;        /* ours, without REDLOCK_*, with those below */
+    char *env_own[REDLOCK_COMMAND_ENV_MAX];
+    const char *status; /* for REDLOCK_STATUS; NULL: none */
     char *shell_words[4];
 } redlock_command;
 

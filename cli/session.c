@@ -67,17 +67,26 @@ static int client_open(redlock_session *session) {
     return status == REDLOCK_UNSUPPORTED ? REDLOCK_EXIT_USAGE : redlock_exit_of_status(status);
 }
 
-int redlock_session_open(redlock_session *session, redlock_session_options *options) {
+static int servers_find(redlock_session *session, redlock_session_options *options) {
     session->options = options;
     session->ttl_ms = options->ttl_ms;
     session->client = NULL;
     session->lock = NULL;
     session->signals.fd = -1;
     int code = redlock_urls_complete(&options->urls, options->topic);
-    if (code == 0) {
-        /* Before the signals are blocked: servers that it starts would inherit that. */
-        code = redlock_local_resolve(&options->urls, &options->say);
-    }
+    return code == 0 ? redlock_local_resolve(&options->urls, &options->say) : code;
+}
+
+int redlock_session_look(redlock_session *session, redlock_session_options *options) {
+    int code = servers_find(session, options);
+
+    return code == 0 ? client_open(session) : code;
+}
+
+int redlock_session_open(redlock_session *session, redlock_session_options *options) {
+    /* Before the signals are blocked: local servers that it starts would inherit that. */
+    int code = servers_find(session, options);
+
     if (code != 0) {
         return code;
     }
@@ -178,6 +187,7 @@ int redlock_session_acquire(redlock_session *session) {
     int signal = 0;
     int status = acquire(session, &report, &signal);
 
+    session->signal = signal;
     session->held_since_ms = redlock_now_ms();
     if (signal != 0) {
         redlock_say_error(&options->say, "told to stop by signal %d while waiting for '%s'", signal,

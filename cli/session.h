@@ -16,6 +16,7 @@ typedef struct redlock_session {
     redlock_client *client;
     redlock_lock *lock; /* NULL: not held */
     int64_t held_since_ms;
+    int signal; /* ended the last wait for the lock, else 0 */
     int64_t ttl_ms;
     redlock_event_fn *on_event; /* besides what -v tells; on the library's thread */
     void *user;                 /* for on_event */
@@ -27,6 +28,8 @@ typedef struct redlock_session {
 /* Completes the URLs, makes signals readable, and the client.  `session` has the fields above set or zero.  Returns 0,
  * or the exit code after saying why; to be closed in any case. */
 int redlock_session_open(redlock_session *session, redlock_session_options *options);
+/* The same for looking only: signals keep their meaning, they end the process. */
+int redlock_session_look(redlock_session *session, redlock_session_options *options);
 void redlock_session_close(redlock_session *session);
 /* Waits for the lock as the options say.  0: it is held. */
 int redlock_session_acquire(redlock_session *session);
