@@ -78,10 +78,9 @@ static int acquire_parsed(acquire_options *options) {
     }
     if (session.lock != NULL) {
         code = proof_print(&session, options->is_export);
-        redlock_say_note(&options->session.say,
-                         "nobody renews it: it ends in %lld ms, unless it is extended",
-                         session.lock != NULL ? (long long)redlock_lock_remaining_ms(session.lock)
-                                              : 0LL);
+        redlock_say_note(
+            &options->session.say, "nobody renews it: it ends in %lld ms, unless it is extended",
+            session.lock != NULL ? (long long)redlock_lock_remaining_ms(session.lock) : 0LL);
     }
     redlock_session_close(&session);
     return code;

@@ -39,8 +39,9 @@ static int options_parse(break_options *options, int argc, char **argv) {
         code = redlock_session_name_take(&options->session, argv + optind);
     }
     if (code == REDLOCK_GO_ON && !options->is_sure && isatty(STDIN_FILENO) != 1) {
-        code = redlock_say_usage("break", "there is no terminal to ask on: add --yes to break '%s' "
-                                          "without a question",
+        code = redlock_say_usage("break",
+                                 "there is no terminal to ask on: add --yes to break '%s' "
+                                 "without a question",
                                  options->session.name);
     }
     return code;
@@ -58,8 +59,9 @@ static bool is_confirmed(const char *name, const redlock_info *info) {
     const redlock_say say = {.loudness = REDLOCK_NORMAL};
     char answer[16] = "";
 
-    redlock_say_error(&say, "'%s' is held by %s on %u servers, for %lld.%03lld s more unless it is "
-                            "renewed",
+    redlock_say_error(&say,
+                      "'%s' is held by %s on %u servers, for %lld.%03lld s more unless it is "
+                      "renewed",
                       name, holder_of(info), info->holder_count, (long long)(info->left_ms / 1000),
                       (long long)(info->left_ms % 1000));
     redlock_say_error(&say, "its work goes on until its next renewal fails; throw it out? [y/N]");

@@ -63,10 +63,10 @@ static void step_down_hook(elect_state *election) {
     if (election->deposed.path == NULL) {
         return;
     }
-    int code = redlock_lock_is_held(election->session.lock)
-                   ? hooked_run(election, &election->deposed)
-                   : redlock_guarded_run_bare(&election->guarded, &election->deposed,
-                                              deposed_ms_max);
+    int code =
+        redlock_lock_is_held(election->session.lock)
+            ? hooked_run(election, &election->deposed)
+            : redlock_guarded_run_bare(&election->guarded, &election->deposed, deposed_ms_max);
     if (code != 0) {
         redlock_say_error(&election->session.options->say, "--on-deposed ended with code %d", code);
     }

@@ -21,7 +21,7 @@
 
 /* In memory that both processes see. */
 typedef struct redlock_guard_page {
-    _Atomic pid_t group;  /* whom to stop; 0: nobody yet */
+    _Atomic pid_t group;   /* whom to stop; 0: nobody yet */
     atomic_bool has_acted; /* it stopped the command at the deadline */
 } redlock_guard_page;
 

@@ -43,8 +43,8 @@ static int supervise(redlock_guarded *guarded, redlock_supervisor *supervisor,
                      redlock_child *child) {
     int code = redlock_supervisor_run(supervisor);
     const bool is_key =
-        supervisor->terminal->is_lent &&
-        (child->code == REDLOCK_EXIT_SIGNAL + SIGINT || child->code == REDLOCK_EXIT_SIGNAL + SIGQUIT);
+        supervisor->terminal->is_lent && (child->code == REDLOCK_EXIT_SIGNAL + SIGINT ||
+                                          child->code == REDLOCK_EXIT_SIGNAL + SIGQUIT);
 
     guarded->end_signal = is_key ? child->code - REDLOCK_EXIT_SIGNAL : supervisor->end_signal;
     return code;

@@ -17,20 +17,16 @@ typedef struct subcommand {
     int (*main)(int argc, char **argv);
 } subcommand;
 
+/* clang-format off: one a line */
 static const subcommand subcommands[] = {
-    {"run", redlock_run_main},
-    {"acquire", redlock_acquire_main},
-    {"hold", redlock_hold_main},
-    {"extend", redlock_extend_main},
-    {"release", redlock_release_main},
-    {"elect", redlock_elect_main},
-    {"watch", redlock_watch_main},
-    {"wait", redlock_wait_main},
-    {"break", redlock_break_main},
-    {"init", redlock_init_main},
-    {"local", redlock_local_main},
-    {"help", redlock_help_main},
+    {"run", redlock_run_main},         {"acquire", redlock_acquire_main},
+    {"hold", redlock_hold_main},       {"extend", redlock_extend_main},
+    {"release", redlock_release_main}, {"elect", redlock_elect_main},
+    {"watch", redlock_watch_main},     {"wait", redlock_wait_main},
+    {"break", redlock_break_main},     {"init", redlock_init_main},
+    {"local", redlock_local_main},     {"help", redlock_help_main},
 };
+/* clang-format on */
 
 /* A descriptor of ours with the number of a closed standard one would be written to by mistake. */
 static void standard_fds_open(void) {

@@ -102,8 +102,8 @@ static int run_command(redlock_run_options *options, redlock_command *command) {
 
 static int run_parsed(redlock_run_options *options) {
     redlock_command command;
-    int code = redlock_command_init(&command, options->command, options->script,
-                                    &options->session.say);
+    int code =
+        redlock_command_init(&command, options->command, options->script, &options->session.say);
 
     if (code == 0) {
         code = run_command(options, &command);

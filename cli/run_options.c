@@ -17,18 +17,15 @@ enum {
 };
 
 #define COMMAND_OPTIONS                                                                            \
-    {"command", required_argument, NULL, 'c'},                                                     \
-        {"grace", required_argument, NULL, OPTION_GRACE},                                          \
+    {"command", required_argument, NULL, 'c'}, {"grace", required_argument, NULL, OPTION_GRACE},   \
         {"max-hold", required_argument, NULL, OPTION_MAX_HOLD},                                    \
         {"on-lost", required_argument, NULL, OPTION_ON_LOST}, {                                    \
         "lost-exit-code", required_argument, NULL, REDLOCK_OPTION_LOST_CODE                        \
     }
 
 static const struct option run_table[] = {
-    REDLOCK_SESSION_OPTIONS,
-    REDLOCK_ACQUIRE_OPTIONS,
-    COMMAND_OPTIONS,
-    {"min-hold", required_argument, NULL, OPTION_MIN_HOLD},
+    REDLOCK_SESSION_OPTIONS, REDLOCK_ACQUIRE_OPTIONS,
+    COMMAND_OPTIONS,         {"min-hold", required_argument, NULL, OPTION_MIN_HOLD},
     {NULL, 0, NULL, 0},
 };
 

@@ -14,9 +14,9 @@ typedef struct redlock_run_options {
     const char *script;  /* -c: for sh; NULL without */
     int64_t min_hold_ms; /* 0: none */
     redlock_supervise_options supervise;
-    bool is_once;            /* elect: stand once only */
-    const char *on_elected;  /* elect: for sh, or NULL */
-    const char *on_deposed;  /* elect: for sh, or NULL */
+    bool is_once;           /* elect: stand once only */
+    const char *on_elected; /* elect: for sh, or NULL */
+    const char *on_deposed; /* elect: for sh, or NULL */
 } redlock_run_options;
 
 /* Each reads argv[1] and on and returns REDLOCK_GO_ON, or the code to exit with after it printed

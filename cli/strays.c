@@ -1,7 +1,6 @@
 /* strays.c -- processes that the command started and left behind. */
 #include "cli/strays.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -44,35 +43,63 @@ static size_t file_read(const char *path, char *text, size_t size) {
     return used;
 }
 
-/* Children of the main thread, which is who forks and who inherits. */
-static bool children_kill(pid_t command, const redlock_guard *guard) {
+/* The children of the main thread, which is who forks and who inherits: fills `pids` and returns how
+ * many there are at least; 0 where the kernel does not tell. */
+static size_t children_list(pid_t *pids, size_t max) {
     char path[64];
     char text[4096];
     char *at = text;
-    bool is_any = false;
+    size_t count = 0;
 
     (void)snprintf(path, sizeof(path), "/proc/self/task/%ld/children", (long)getpid());
     (void)file_read(path, text, sizeof(text));
-    for (;;) {
+    while (count < max) {
         char *end = at;
         long pid = strtol(at, &end, 10);
 
         if (end == at || *end == '\0') {
-            return is_any; /* a number that the buffer may have cut is left for the next round */
+            break; /* every number has a space behind it, unless the buffer has cut it */
         }
-        if (pid > 0 && pid != (long)command && pid != (long)guard->pid) {
-            (void)kill((pid_t)pid, SIGKILL);
-            (void)waitpid((pid_t)pid, NULL, WNOHANG);
-            is_any = true;
-        }
+        pids[count++] = (pid_t)pid;
         at = end;
     }
+    return count;
 }
 
-void redlock_strays_kill(pid_t command, const redlock_guard *guard) {
+void redlock_strays_init(redlock_strays *strays) {
+    strays->spared_count = children_list(strays->spared, REDLOCK_STRAYS_SPARED_MAX);
+    strays->is_blind =
+        strays->spared_count == 0 || strays->spared_count == REDLOCK_STRAYS_SPARED_MAX;
+}
+
+static bool is_spared(const redlock_strays *strays, pid_t pid) {
+    for (size_t i = 0; i < strays->spared_count; i++) {
+        if (strays->spared[i] == pid) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool children_kill(const redlock_strays *strays) {
+    pid_t pids[2 * REDLOCK_STRAYS_SPARED_MAX];
+    const size_t count = children_list(pids, sizeof(pids) / sizeof(pids[0]));
+    bool is_any = false;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!is_spared(strays, pids[i])) {
+            (void)kill(pids[i], SIGKILL);
+            (void)waitpid(pids[i], NULL, WNOHANG);
+            is_any = true;
+        }
+    }
+    return is_any;
+}
+
+void redlock_strays_kill(const redlock_strays *strays) {
     enum { ROUNDS_MAX = 100 };
 
-    for (int i = 0; i < ROUNDS_MAX && children_kill(command, guard); i++) {
+    for (int i = 0; i < ROUNDS_MAX && !strays->is_blind && children_kill(strays); i++) {
         (void)poll(NULL, 0, 1);
     }
 }

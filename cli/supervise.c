@@ -8,7 +8,6 @@
 
 #include "cli/exit.h"
 #include "cli/now.h"
-#include "cli/strays.h"
 
 enum {
     GRACE_MS_MAX = 5000,
@@ -42,6 +41,7 @@ void redlock_supervisor_init(redlock_supervisor *supervisor, redlock_lock *lock,
         .start_ms = redlock_now_ms(),
         .lost_fd = lock != NULL ? redlock_lock_lost_fd(lock) : -1,
     };
+    redlock_strays_init(&supervisor->strays);
     if (supervisor->options.grace_ms == 0) {
         supervisor->options.grace_ms = least(options->ttl_ms / 5, GRACE_MS_MAX);
     }
@@ -69,9 +69,6 @@ static void command_ask(redlock_supervisor *supervisor, const char *why) {
 
 static void command_kill(redlock_supervisor *supervisor) {
     redlock_child_signal(supervisor->child, SIGKILL);
-    if (!supervisor->is_over_time) {
-        redlock_strays_kill(supervisor->child->pid, supervisor->guard);
-    }
     supervisor->stage = REDLOCK_STOP_KILLED;
     redlock_say_error(supervisor->say, "the command did not stop in time and was killed");
 }
@@ -248,8 +245,7 @@ static int timeout_of(const redlock_supervisor *supervisor, int64_t wait_ms) {
     if (supervisor->stage == REDLOCK_STOP_KILLED) {
         return -1;
     }
-    if (supervisor->lost_fd < 0 && wait_ms > NO_LOST_FD_MS &&
-        is_held(supervisor)) {
+    if (supervisor->lost_fd < 0 && wait_ms > NO_LOST_FD_MS && is_held(supervisor)) {
         wait_ms = NO_LOST_FD_MS;
     }
     return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
@@ -282,6 +278,9 @@ static int end_well(redlock_supervisor *supervisor, int code) {
 
 static int end_stopped(redlock_supervisor *supervisor, int code) {
     redlock_guard_end(supervisor->guard);
+    if (!supervisor->is_over_time) {
+        redlock_strays_kill(&supervisor->strays);
+    }
     redlock_child_reap_group(supervisor->child);
     return code;
 }

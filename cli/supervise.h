@@ -22,6 +22,7 @@
 #include "cli/guard.h"
 #include "cli/say.h"
 #include "cli/signals.h"
+#include "cli/strays.h"
 #include "cli/terminal.h"
 
 typedef enum redlock_on_lost {
@@ -49,6 +50,7 @@ typedef struct redlock_supervisor {
     redlock_lock *lock; /* NULL: the command runs without one */
     redlock_child *child;
     redlock_guard *guard;
+    redlock_strays strays;
     const redlock_signals *signals;
     redlock_terminal *terminal;
     const redlock_say *say;
@@ -64,8 +66,8 @@ typedef struct redlock_supervisor {
 
 /* How long before the deadline the command is killed. */
 int64_t redlock_supervise_margin_ms(int64_t ttl_ms);
-/* Fills in the options that are 0, and finds out the margin.  The other pointers, and end_signal,
- * are the caller's. */
+/* Right after the command has been started: fills in the options that are 0, and finds out the
+ * rest.  The other pointers are the caller's. */
 void redlock_supervisor_init(redlock_supervisor *supervisor, redlock_lock *lock,
                              const redlock_supervise_options *options);
 /* Returns when the command has ended and is reaped: its exit code, the lost_code, or TIMEOUT. */

@@ -14,8 +14,13 @@
 #include "cli/say.h"
 #include "cli/session.h"
 
-enum { OPTION_TOKEN = REDLOCK_OPTION_OWN, OPTION_FENCE, OPTION_ON_ERROR, OPTION_ON_END,
-       OPTION_RELEASE };
+enum {
+    OPTION_TOKEN = REDLOCK_OPTION_OWN,
+    OPTION_FENCE,
+    OPTION_ON_ERROR,
+    OPTION_ON_END,
+    OPTION_RELEASE
+};
 
 /* What a hook may take. */
 static const int64_t hook_ms_max = 10 * 1000;
@@ -143,8 +148,8 @@ static int watch_held(watch_state *watch) {
     if (watch->options->is_released) {
         return redlock_session_release(session, 0);
     }
-    redlock_say_note(say, "nobody renews '%s' any more: it ends in %lld ms",
-                     session->options->name, (long long)redlock_lock_remaining_ms(session->lock));
+    redlock_say_note(say, "nobody renews '%s' any more: it ends in %lld ms", session->options->name,
+                     (long long)redlock_lock_remaining_ms(session->lock));
     return 0;
 }
 
