@@ -41,7 +41,8 @@ static void deadline_reached(const redlock_guard *guard, int signal) {
     if (read(guard->timer_fd, &count, sizeof(count)) != (ssize_t)sizeof(count)) {
         return;
     }
-    if (atomic_load(&guard->page->group) != 0) {
+    const bool is_needed = signal == SIGKILL || !atomic_load(&guard->page->is_asked);
+    if (atomic_load(&guard->page->group) != 0 && is_needed) {
         atomic_store(&guard->page->has_acted, true);
         group_stop(guard, signal);
         words_write("redlock: the lock was about to end while redlock did not answer: the command "
@@ -121,6 +122,7 @@ bool redlock_guard_start(redlock_guard *guard, int signal) {
     sigset_t before;
 
     atomic_store(&guard->page->group, 0);
+    atomic_store(&guard->page->is_asked, false);
     atomic_store(&guard->page->has_acted, false);
     if (pipe2(fds, O_CLOEXEC) != 0) {
         return false;
@@ -144,6 +146,12 @@ bool redlock_guard_start(redlock_guard *guard, int signal) {
 void redlock_guard_watch(redlock_guard *guard, pid_t group) {
     if (guard->page != NULL) {
         atomic_store(&guard->page->group, group);
+    }
+}
+
+void redlock_guard_asked(redlock_guard *guard) {
+    if (guard->page != NULL) {
+        atomic_store(&guard->page->is_asked, true);
     }
 }
 

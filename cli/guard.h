@@ -22,6 +22,7 @@
 /* In memory that both processes see. */
 typedef struct redlock_guard_page {
     _Atomic pid_t group;   /* whom to stop; 0: nobody yet */
+    atomic_bool is_asked;  /* the command has had its SIGTERM */
     atomic_bool has_acted; /* it stopped the command at the deadline */
 } redlock_guard_page;
 
@@ -41,6 +42,8 @@ void redlock_guard_deinit(redlock_guard *guard);
 bool redlock_guard_start(redlock_guard *guard, int signal);
 /* From here on it stops this group; 0: none.  Async-signal-safe. */
 void redlock_guard_watch(redlock_guard *guard, pid_t group);
+/* The command has been sent SIGTERM: the guard need not do that again. */
+void redlock_guard_asked(redlock_guard *guard);
 /* Moves the timer to the lock's present deadline; a lock that is lost moves nothing.  Any thread. */
 void redlock_guard_move(const redlock_guard *guard, const redlock_lock *lock);
 /* From here on there is no deadline. */

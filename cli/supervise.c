@@ -58,6 +58,7 @@ static bool is_held(const redlock_supervisor *supervisor) {
 }
 
 static void command_ask(redlock_supervisor *supervisor, const char *why) {
+    redlock_guard_asked(supervisor->guard);
     redlock_child_signal(supervisor->child, SIGTERM);
     if (is_held(supervisor)) {
         redlock_child_signal(supervisor->child, SIGCONT); /* a stopped one could not hear it */
