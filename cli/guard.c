@@ -34,23 +34,25 @@ static void group_stop(const redlock_guard *guard, int signal) {
     }
 }
 
-static void deadline_reached(const redlock_guard *guard, int signal) {
+static void deadline_reached(const redlock_guard *guard) {
     uint64_t count = 0;
 
     /* A renewal that came between poll and here has moved the timer: then there is nothing. */
     if (read(guard->timer_fd, &count, sizeof(count)) != (ssize_t)sizeof(count)) {
         return;
     }
-    const bool is_needed = signal == SIGKILL || !atomic_load(&guard->page->is_asked);
+    const bool is_needed = guard->signal == SIGKILL || !atomic_load(&guard->page->is_asked);
     if (atomic_load(&guard->page->group) != 0 && is_needed) {
         atomic_store(&guard->page->has_acted, true);
-        group_stop(guard, signal);
-        words_write("redlock: the lock was about to end while redlock did not answer: the command "
-                    "was stopped by its guard\n");
+        group_stop(guard, guard->signal);
+        if (!guard->is_quiet) {
+            words_write("redlock: the lock was about to end while redlock did not answer: the "
+                        "command is stopped by the guard\n");
+        }
     }
 }
 
-static void guard_main(const redlock_guard *guard, int alive_fd, int signal) {
+static void guard_main(const redlock_guard *guard, int alive_fd) {
     struct pollfd fds[2] = {
         {.fd = alive_fd, .events = POLLIN},
         {.fd = guard->timer_fd, .events = POLLIN},
@@ -65,7 +67,7 @@ static void guard_main(const redlock_guard *guard, int alive_fd, int signal) {
             return;
         }
         if (fds[1].revents != 0) {
-            deadline_reached(guard, signal);
+            deadline_reached(guard);
         }
     }
 }
@@ -84,21 +86,21 @@ static void fds_close(int *alive_fd, int *timer_fd) {
     }
 }
 
-static void guard_run(redlock_guard *guard, int alive_fd, int signal) {
+static void guard_run(redlock_guard *guard, int alive_fd) {
     (void)prctl(PR_SET_NAME, "redlock-guard");
     (void)setsid();
     fds_close(&alive_fd, &guard->timer_fd);
-    guard_main(guard, alive_fd, signal);
+    guard_main(guard, alive_fd);
     _exit(0);
 }
 
 /* --- in the supervisor ----------------------------------------------------------------------- */
 
-bool redlock_guard_init(redlock_guard *guard, int64_t ahead_ms) {
+bool redlock_guard_init(redlock_guard *guard) {
     void *page =
         mmap(NULL, sizeof(*guard->page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    *guard = (redlock_guard){.pid = -1, .alive_fd = -1, .ahead_ms = ahead_ms};
+    *guard = (redlock_guard){.pid = -1, .alive_fd = -1, .signal = SIGKILL};
     guard->page = page == MAP_FAILED ? NULL : page;
     guard->timer_fd = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
     return guard->page != NULL && guard->timer_fd >= 0;
@@ -116,14 +118,11 @@ void redlock_guard_deinit(redlock_guard *guard) {
     }
 }
 
-bool redlock_guard_start(redlock_guard *guard, int signal) {
+static bool process_start(redlock_guard *guard) {
     int fds[2];
     sigset_t all;
     sigset_t before;
 
-    atomic_store(&guard->page->group, 0);
-    atomic_store(&guard->page->is_asked, false);
-    atomic_store(&guard->page->has_acted, false);
     if (pipe2(fds, O_CLOEXEC) != 0) {
         return false;
     }
@@ -133,7 +132,7 @@ bool redlock_guard_start(redlock_guard *guard, int signal) {
     guard->pid = fork();
     if (guard->pid == 0) {
         (void)close(fds[1]);
-        guard_run(guard, fds[0], signal);
+        guard_run(guard, fds[0]);
     }
     int error = errno;
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
@@ -141,6 +140,18 @@ bool redlock_guard_start(redlock_guard *guard, int signal) {
     guard->alive_fd = fds[1];
     errno = error;
     return guard->pid > 0;
+}
+
+bool redlock_guard_start(redlock_guard *guard) {
+    atomic_store(&guard->page->group, 0);
+    atomic_store(&guard->page->is_asked, false);
+    atomic_store(&guard->page->has_acted, false);
+    return process_start(guard);
+}
+
+void redlock_guard_renew(redlock_guard *guard) {
+    redlock_guard_end(guard);
+    (void)process_start(guard); /* without it all is as good as it was on systems that have none */
 }
 
 void redlock_guard_watch(redlock_guard *guard, pid_t group) {

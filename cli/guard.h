@@ -31,15 +31,20 @@ typedef struct redlock_guard {
     pid_t pid;        /* -1: none */
     int timer_fd;     /* shared with the guard; from init to deinit */
     int alive_fd;     /* its end of file tells the guard that we have died; -1: none */
-    int64_t ahead_ms; /* so long before the deadline */
+    int64_t ahead_ms; /* so long before the deadline ... */
+    int signal;       /* ... it sends this: SIGKILL or SIGTERM */
+    bool is_quiet;    /* and tells nobody */
 } redlock_guard;
 
-/* Makes what both share.  Before the client is opened, because renewals move the timer from
- * another thread.  False, with errno; to be ended in any case. */
-bool redlock_guard_init(redlock_guard *guard, int64_t ahead_ms);
+/* Makes what both share; the three last fields above are the caller's, to be set afterwards.
+ * Before the client is opened, because renewals move the timer from another thread.  False, with
+ * errno; to be ended in any case. */
+bool redlock_guard_init(redlock_guard *guard);
 void redlock_guard_deinit(redlock_guard *guard);
-/* Starts it.  At the deadline `signal` is sent: SIGKILL, or SIGTERM.  False, with errno. */
-bool redlock_guard_start(redlock_guard *guard, int signal);
+/* Starts the process.  False, with errno. */
+bool redlock_guard_start(redlock_guard *guard);
+/* Somebody has killed it: starts another one for the same group. */
+void redlock_guard_renew(redlock_guard *guard);
 /* From here on it stops this group; 0: none.  Async-signal-safe. */
 void redlock_guard_watch(redlock_guard *guard, pid_t group);
 /* The command has been sent SIGTERM: the guard need not do that again. */

@@ -21,12 +21,15 @@ int redlock_guarded_open(redlock_guarded *guarded, redlock_session *session,
                          redlock_session_options *session_options,
                          const redlock_supervise_options *options) {
     *guarded = (redlock_guarded){.session = session, .options = *options};
-    if (!redlock_guard_init(&guarded->guard, redlock_supervise_margin_ms(options->ttl_ms) / 2)) {
+    if (!redlock_guard_init(&guarded->guard)) {
         redlock_say_error(&session_options->say, "no memory or descriptor left for the guard: %s",
                           strerror(errno));
         session->signals.fd = -1;
         return REDLOCK_EXIT_SYSTEM;
     }
+    guarded->guard.ahead_ms = redlock_supervise_margin_ms(options->ttl_ms) / 2;
+    guarded->guard.signal = options->on_lost == REDLOCK_ON_LOST_KILL ? SIGKILL : SIGTERM;
+    guarded->guard.is_quiet = session_options->say.loudness < REDLOCK_NORMAL;
     if (options->on_lost != REDLOCK_ON_LOST_IGNORE) {
         session->on_event = event_take;
         session->user = guarded;
@@ -52,13 +55,11 @@ static int supervise(redlock_guarded *guarded, redlock_supervisor *supervisor,
 
 /* The guard comes first, and knows the deadline and the group before the command can do anything:
  * there is no instant at which a frozen supervisor would leave it running for ever. */
-static int child_start(redlock_guarded *guarded, redlock_child *child, const redlock_start *start,
-                       const redlock_supervise_options *options) {
+static int child_start(redlock_guarded *guarded, redlock_child *child, const redlock_start *start) {
     const redlock_say *say = &guarded->session->options->say;
     int error = 0;
 
-    if (!redlock_guard_start(&guarded->guard,
-                             options->on_lost == REDLOCK_ON_LOST_KILL ? SIGKILL : SIGTERM)) {
+    if (!redlock_guard_start(&guarded->guard)) {
         redlock_say_error(say, "no process left for the guard: %s", strerror(errno));
         redlock_guard_end(&guarded->guard);
         return REDLOCK_EXIT_SYSTEM;
@@ -85,7 +86,7 @@ static int command_run(redlock_guarded *guarded, redlock_command *command, redlo
     };
 
     redlock_terminal_init(&terminal);
-    int code = child_start(guarded, &child, &start, options);
+    int code = child_start(guarded, &child, &start);
     if (code == 0) {
         redlock_supervisor_init(&supervisor, lock, options);
         supervisor.child = &child;

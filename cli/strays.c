@@ -19,7 +19,9 @@ void redlock_strays_reap(pid_t command, redlock_guard *guard) {
             return; /* with the command's end comes ours, and process 1 reaps the rest */
         }
         (void)waitpid(info.si_pid, NULL, 0);
-        (void)redlock_guard_is_reaped(guard, info.si_pid);
+        if (redlock_guard_is_reaped(guard, info.si_pid)) {
+            redlock_guard_renew(guard);
+        }
     }
 }
 

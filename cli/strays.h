@@ -25,7 +25,7 @@ typedef struct redlock_strays {
 void redlock_strays_init(redlock_strays *strays);
 /* Kills every other child, and then those that become our children by that, until none is left. */
 void redlock_strays_kill(const redlock_strays *strays);
-/* Reaps those that have ended, but never the command itself. */
+/* Reaps those that have ended, but never the command itself; a guard that has ended is replaced. */
 void redlock_strays_reap(pid_t command, redlock_guard *guard);
 
 #endif

@@ -136,12 +136,16 @@ def guards_of(process):
 
 
 def guard_is_killed(world):
-    """Without its guard, redlock goes on and ends as it should"""
-    process = world.start("run", "-t", "1", "alone", "-c", "echo on; sleep 0.5; exit 5", url=world.url)
-    process.stdout.readline()
-    os.kill(guard_of(process), signal.SIGKILL)
-    process.communicate(timeout=20)
-    expect_equal(process.returncode, 5)
+    """A guard that is killed is replaced, and the new one guards"""
+    process = start(world, "alone", "-t", "0.6")
+    pids = world.pids_of("alone")
+    old = guard_of(process)
+    os.kill(old, signal.SIGKILL)
+    await_true(lambda: guards_of(process) not in ([], [old]), "there is another guard")
+    process.send_signal(signal.SIGSTOP)
+    await_true(lambda: not any(map(is_running, pids)), "the command is dead")
+    process.send_signal(signal.SIGCONT)
+    expect_equal(process.wait(timeout=20), 79)
 
 
 def guard_holds_nothing_open(world):
