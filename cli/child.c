@@ -2,7 +2,6 @@
 #include "cli/child.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,9 +12,11 @@
 
 #include "cli/exit.h"
 
-/* In the child: only async-signal-safe calls from here to the end. */
-static void child_execute(const redlock_command *command, const redlock_signals *signals,
-                          const redlock_terminal *terminal, bool has_terminal, pid_t parent) {
+/* In the child, which borrows our memory until it executes: async-signal-safe calls only, and nothing
+ * of ours is changed but what is meant to be. */
+static void child_execute(const redlock_start *start, bool has_terminal, pid_t parent) {
+    const redlock_command *command = start->command;
+
 #ifdef __linux__
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
@@ -23,71 +24,52 @@ static void child_execute(const redlock_command *command, const redlock_signals 
         _exit(REDLOCK_EXIT_LOST); /* the parent died before the kernel knew of our wish */
     }
     (void)setpgid(0, 0);
+    redlock_guard_watch(start->guard, getpid()); /* so that no instant is without it */
     if (has_terminal) {
-        (void)tcsetpgrp(terminal->fd, getpid());
+        (void)tcsetpgrp(start->terminal->fd, getpid());
     }
-    redlock_signals_restore(signals);
+    redlock_signals_restore(start->signals);
     (void)execve(command->path, command->argv, command->env);
     if (errno == ENOEXEC && command->shell_argv != NULL) {
         (void)execve("/bin/sh", command->shell_argv, command->env);
     }
 }
 
-static int pipe_read_errno(int fd) {
-    int error = 0;
-    ssize_t got;
-
-    do {
-        got = read(fd, &error, sizeof(error));
-    } while (got < 0 && errno == EINTR);
-    return got == (ssize_t)sizeof(error) ? error : 0;
-}
-
-static int start_check(redlock_child *child, int pipe_fd, int *ret_errno) {
-    *ret_errno = pipe_read_errno(pipe_fd);
-    if (*ret_errno == 0) {
-        return 0; /* the pipe was closed by a successful exec */
-    }
-
+static int start_failed(redlock_child *child, const redlock_start *start, int error) {
+    redlock_guard_watch(start->guard, 0);
     while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR) {
     }
     child->pid = -1;
-    return *ret_errno == ENOENT ? REDLOCK_EXIT_NOT_FOUND : REDLOCK_EXIT_CANNOT_EXEC;
+    return error == ENOENT ? REDLOCK_EXIT_NOT_FOUND : REDLOCK_EXIT_CANNOT_EXEC;
 }
 
-int redlock_child_start(redlock_child *child, const redlock_command *command,
-                        const redlock_signals *signals, redlock_terminal *terminal,
-                        int *ret_errno) {
-    const bool has_terminal = redlock_terminal_is_wanted(terminal);
+/* vfork, because copying our memory would take longer than all the rest; and it returns when the
+ * command has been executed or could not be, so that its errno is here already. */
+int redlock_child_start(redlock_child *child, const redlock_start *start, int *ret_errno) {
+    const bool has_terminal = redlock_terminal_is_wanted(start->terminal);
     const pid_t parent = getpid();
-    int fds[2];
+    volatile int error = 0;
 
     *child = (redlock_child){.pid = -1};
-    if (pipe2(fds, O_CLOEXEC) != 0) {
+#ifdef __linux__
+    /* Whatever the command starts comes to us when its parent ends: strays.h. */
+    (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+#endif
+    const pid_t pid = vfork();
+    if (pid == 0) {
+        child_execute(start, has_terminal, parent);
+        error = errno;
+        _exit(REDLOCK_EXIT_NOT_FOUND);
+    }
+    if (pid < 0) {
         *ret_errno = errno;
         return REDLOCK_EXIT_SYSTEM;
     }
 
-    child->pid = fork();
-    if (child->pid == 0) {
-        child_execute(command, signals, terminal, has_terminal, parent);
-        const int error = errno;
-        ssize_t ignored = write(fds[1], &error, sizeof(error)); /* the exit code tells it, too */
-        (void)ignored;
-        _exit(REDLOCK_EXIT_NOT_FOUND);
-    }
-    *ret_errno = errno;
-    (void)close(fds[1]);
-    if (child->pid < 0) {
-        (void)close(fds[0]);
-        return REDLOCK_EXIT_SYSTEM;
-    }
-
-    (void)setpgid(child->pid, child->pid); /* both do it, since either may come first */
-    terminal->is_lent = has_terminal;
-    int code = start_check(child, fds[0], ret_errno);
-    (void)close(fds[0]);
-    return code;
+    child->pid = pid;
+    start->terminal->is_lent = has_terminal;
+    *ret_errno = error;
+    return error == 0 ? 0 : start_failed(child, start, error);
 }
 
 static void child_note(redlock_child *child, const siginfo_t *info) {
@@ -153,8 +135,11 @@ void redlock_child_reap_group(redlock_child *child) {
 
     redlock_child_signal(child, SIGKILL);
     redlock_child_reap(child);
-    /* Others of the group are reaped by init; where it never does, they are zombies, and dead. */
+    /* Others of the group are ours to reap now, or init's; where it never does, they are zombies,
+     * and dead. */
     for (int i = 0; i < WAIT_MS_MAX && kill(-group, 0) == 0; i++) {
+        while (waitpid(-group, NULL, WNOHANG) > 0) {
+        }
         (void)poll(NULL, 0, 1);
     }
 }

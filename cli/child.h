@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "cli/command.h"
+#include "cli/guard.h"
 #include "cli/signals.h"
 #include "cli/terminal.h"
 
@@ -21,10 +22,17 @@ typedef struct redlock_child {
     int code;       /* once over: its exit code, or 128 + signal */
 } redlock_child;
 
+/* What it is started with; all borrowed. */
+typedef struct redlock_start {
+    const redlock_command *command;
+    const redlock_signals *signals;
+    redlock_terminal *terminal;
+    redlock_guard *guard; /* told the group before the command can do anything */
+} redlock_start;
+
 /* Starts it.  Returns 0, or an exit code and *ret_errno when it could not be executed.  Call it
  * from the main thread: the kernel watches over the thread that forked. */
-int redlock_child_start(redlock_child *child, const redlock_command *command,
-                        const redlock_signals *signals, redlock_terminal *terminal, int *ret_errno);
+int redlock_child_start(redlock_child *child, const redlock_start *start, int *ret_errno);
 /* Learns what became of it, without blocking. */
 void redlock_child_look(redlock_child *child);
 /* Sends a signal to its whole group. */

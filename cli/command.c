@@ -2,6 +2,7 @@
 #include "cli/command.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,10 +73,10 @@ char *redlock_path_find(const char *name) {
     }
 }
 
-static int path_missing(const redlock_run_options *options, const char *name) {
+static int path_missing(const redlock_say *say, const char *name) {
     int error = errno;
 
-    redlock_say_error(&options->say, "cannot run '%s': %s; the lock was not asked for", name,
+    redlock_say_error(say, "cannot run '%s': %s; the lock was not asked for", name,
                       error == ENOENT ? "there is no such command" : strerror(error));
     if (error == ENOMEM) {
         return REDLOCK_EXIT_SYSTEM;
@@ -112,19 +113,20 @@ static bool script_make(redlock_command *command, const char *script) {
            command->path != NULL;
 }
 
-int redlock_command_init(redlock_command *command, const redlock_run_options *options) {
-    *command = (redlock_command){.argv = options->command};
+int redlock_command_init(redlock_command *command, char **argv, const char *script,
+                         const redlock_say *say) {
+    *command = (redlock_command){.argv = argv};
     command->shell_words[0] = strdup("sh");
     if (command->shell_words[0] == NULL) {
         return REDLOCK_EXIT_SYSTEM;
     }
-    if (options->script != NULL) {
-        return script_make(command, options->script) ? 0 : REDLOCK_EXIT_SYSTEM;
+    if (script != NULL) {
+        return script_make(command, script) ? 0 : REDLOCK_EXIT_SYSTEM;
     }
 
-    command->path = redlock_path_find(options->command[0]);
+    command->path = redlock_path_find(argv[0]);
     if (command->path == NULL) {
-        return path_missing(options, options->command[0]);
+        return path_missing(say, argv[0]);
     }
     return shell_argv_make(command) ? 0 : REDLOCK_EXIT_SYSTEM;
 }
@@ -139,45 +141,67 @@ static char *variable_make(const char *key, const char *value) {
     return variable;
 }
 
-int redlock_command_env_make(redlock_command *command, const redlock_lock *lock, const char *name) {
-    /* All of REDLOCK_*: one of them is where the servers' password stands. */
-    static const char own[] = "REDLOCK_";
+static void env_end(redlock_command *command) {
+    for (size_t i = 0; i < REDLOCK_COMMAND_ENV_MAX; i++) {
+        free(command->env_own[i]);
+        command->env_own[i] = NULL;
+    }
+    free(command->env);
+    command->env = NULL;
+}
+
+/* Returns how many there are, 0 when there is no memory. */
+static size_t env_own_make(redlock_command *command, const redlock_lock *lock, const char *name) {
     char fence[24];
     size_t count = 0;
 
     (void)snprintf(fence, sizeof(fence), "%llu", (unsigned long long)redlock_lock_fence(lock));
-    command->env_own[0] = variable_make("REDLOCK_NAME", name);
-    command->env_own[1] = variable_make("REDLOCK_FENCE", fence);
-    command->env_own[2] = variable_make("REDLOCK_TOKEN", redlock_lock_token(lock, NULL));
+    command->env_own[count++] = variable_make("REDLOCK_NAME", name);
+    command->env_own[count++] = variable_make("REDLOCK_FENCE", fence);
+    command->env_own[count++] = variable_make("REDLOCK_TOKEN", redlock_lock_token(lock, NULL));
+    if (command->status != NULL) {
+        command->env_own[count++] = variable_make("REDLOCK_STATUS", command->status);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (command->env_own[i] == NULL) {
+            return 0;
+        }
+    }
+    return count;
+}
+
+int redlock_command_env_make(redlock_command *command, const redlock_lock *lock, const char *name) {
+    /* All of REDLOCK_*: one of them is where the servers' password stands. */
+    static const char own[] = "REDLOCK_";
+    size_t count = 0;
+    size_t used = 0;
+
+    env_end(command);
+    const size_t own_count = env_own_make(command, lock, name);
     while (environ[count] != NULL) {
         count++;
     }
-    command->env = calloc(count + 4, sizeof(command->env[0]));
-    if (command->env == NULL || command->env_own[0] == NULL || command->env_own[1] == NULL ||
-        command->env_own[2] == NULL) {
+    command->env = calloc(count + REDLOCK_COMMAND_ENV_MAX + 1, sizeof(command->env[0]));
+    if (command->env == NULL || own_count == 0) {
         return REDLOCK_EXIT_SYSTEM;
     }
 
-    size_t used = 0;
     for (size_t i = 0; i < count; i++) {
         if (strncmp(environ[i], own, sizeof(own) - 1) != 0) {
             command->env[used++] = environ[i];
         }
     }
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < own_count; i++) {
         command->env[used++] = command->env_own[i];
     }
     return 0;
 }
 
 void redlock_command_deinit(redlock_command *command) {
-    for (size_t i = 0; i < 3; i++) {
-        free(command->env_own[i]);
-    }
+    env_end(command);
     for (size_t i = 0; i < 4; i++) {
         free(command->shell_words[i]);
     }
-    free(command->env);
     free(command->shell_argv);
     free(command->path);
 }

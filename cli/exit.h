@@ -8,6 +8,7 @@
 
 /* X(NAME, number, "what it means") */
 #define REDLOCK_EXIT_MAP(X)                                                                        \
+    X(NO, 1, "'break': you answered no")                                                           \
     X(USAGE, 64, "an option, URL, name or ttl that cannot be understood")                          \
     X(UNAVAILABLE, 69, "too few servers answered, or they are not ready")                          \
     X(INTERNAL, 70, "redlock itself is at fault")                                                  \
@@ -15,7 +16,8 @@
     X(BUSY, 75, "somebody else holds the lock, or the wait ran out (-E changes it)")               \
     X(LOGIN, 77, "a server refused the user, the password or a permission")                        \
     X(UNFIT, 78, "the servers are unfit: replica, evicting, even number, twice the same ...")      \
-    X(LOST, 79, "the lock was lost or about to be, and the command was stopped")                   \
+    X(LOST, 79, "the lock was lost, or was about to be and the command was stopped")               \
+    X(TIMEOUT, 124, "the command took longer than --max-hold and was stopped")                     \
     X(CANNOT_EXEC, 126, "the command was found but could not be started")                          \
     X(NOT_FOUND, 127, "the command was not found")                                                 \
     X(SIGNAL, 128, "plus N: signal N ended the command, or the wait for the lock")

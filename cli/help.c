@@ -6,15 +6,22 @@
 
 #include "cli/commands.h"
 #include "cli/exit.h"
+#include "cli/help_use.h"
 #include "cli/say.h"
 
 static const char help_all[] =
     "redlock: distributed locks on Redis or Valkey, for the shell\n"
     "\n"
     "  redlock run [options] NAME [--] COMMAND...   run a command while holding the lock NAME\n"
+    "  redlock elect [options] NAME [--] COMMAND... run it as the leader, again and again\n"
+    "  redlock acquire | extend | release           for scripts: by a token\n"
+    "  redlock hold [options] NAME                  take a lock and keep it\n"
+    "  redlock watch [options] [NAME]               keep a lock that was acquired elsewhere\n"
+    "  redlock wait [options] NAME                  until nobody holds it\n"
+    "  redlock break [options] NAME                 throw its holder out\n"
     "  redlock init [options]                       declare new, empty servers ready\n"
     "  redlock local start|status|urls|stop [N]     private servers on this machine\n"
-    "  redlock help [run|init|local]                more about one of them\n"
+    "  redlock help [SUBCOMMAND]                    more about one of them\n"
     "  redlock --version\n"
     "\n"
     "Which servers: --url URL, repeated for a quorum, or REDLOCK_URL with several URLs separated "
@@ -24,41 +31,6 @@ static const char help_all[] =
     "\n"
     "Try it:\n"
     "  redlock run --url local: hello -- sh -c 'echo my fence is $REDLOCK_FENCE'\n";
-
-static const char help_run[] =
-    "usage: redlock run [options] NAME [--] COMMAND [ARGUMENT...]\n"
-    "       redlock run [options] NAME -c 'STRING FOR SH'\n"
-    "\n"
-    "Waits for the lock NAME, runs the command under it, renews the lock meanwhile, and releases "
-    "it\n"
-    "at the end.  If the lock is about to be lost, the command is stopped before that.\n"
-    "\n"
-    "  --url URL            a server: redis://[user:password@]host[:port], rediss://, "
-    "unix:///path,\n"
-    "                       local: or local:N; repeat it for a quorum (default: REDLOCK_URL)\n"
-    "  -t, --ttl SECONDS    after a crash, others wait this long (default 30; at least 0.1)\n"
-    "  -n, --nonblock       do not wait when somebody else holds the lock\n"
-    "  -w, --wait SECONDS   wait no longer than this, also for servers to come back\n"
-    "  -E, --conflict-exit-code CODE\n"
-    "                       exit code when the lock was not to be had in time (default 75)\n"
-    "  -c, --command STRING run STRING by sh -c; before or after NAME\n"
-    "  --label TEXT         who we are, for others to see (default: host/pid)\n"
-    "  --key-prefix TEXT    goes in front of every key\n"
-    "  -v, --verbose        say what goes well, too\n"
-    "  -q, --quiet          say nothing but usage errors\n"
-    "\n"
-    "Options end at NAME.  A password is safer in REDLOCK_URL than in --url, where others may see "
-    "it.\n"
-    "The command finds REDLOCK_NAME, REDLOCK_FENCE and REDLOCK_TOKEN in its environment, and no "
-    "other\n"
-    "variable whose name begins with REDLOCK_.\n"
-    "\n"
-    "Examples:\n"
-    "  redlock run -n nightly-backup -- /usr/local/bin/backup --all\n"
-    "  redlock run -w 10 -E 0 report -c 'make report && mail-it'\n"
-    "  REDLOCK_URL='redis://a redis://b redis://c' redlock run deploy ./deploy.sh\n"
-    "\n"
-    "Exit codes, besides those of the command:\n";
 
 static const char help_init[] =
     "usage: redlock init [options]\n"
@@ -99,8 +71,11 @@ static const char help_local[] =
     "  REDLOCK_URL=$(redlock local urls 5) redlock run hello echo by a quorum\n";
 
 int redlock_help_print(const char *topic) {
-    if (strcmp(topic, "run") == 0) {
-        (void)fputs(help_run, stdout);
+    const char *use = redlock_help_use_text(topic);
+
+    if (use != NULL) {
+        (void)fputs(use, stdout);
+        (void)puts("\nExit codes, besides those of a command:");
         redlock_exit_print();
     } else if (strcmp(topic, "init") == 0) {
         (void)fputs(help_init, stdout);

@@ -17,12 +17,16 @@ typedef struct subcommand {
     int (*main)(int argc, char **argv);
 } subcommand;
 
+/* clang-format off: one a line */
 static const subcommand subcommands[] = {
-    {"run", redlock_run_main},
-    {"init", redlock_init_main},
-    {"local", redlock_local_main},
-    {"help", redlock_help_main},
+    {"run", redlock_run_main},         {"acquire", redlock_acquire_main},
+    {"hold", redlock_hold_main},       {"extend", redlock_extend_main},
+    {"release", redlock_release_main}, {"elect", redlock_elect_main},
+    {"watch", redlock_watch_main},     {"wait", redlock_wait_main},
+    {"break", redlock_break_main},     {"init", redlock_init_main},
+    {"local", redlock_local_main},     {"help", redlock_help_main},
 };
+/* clang-format on */
 
 /* A descriptor of ours with the number of a closed standard one would be written to by mistake. */
 static void standard_fds_open(void) {
@@ -46,7 +50,7 @@ static int version_print(void) {
 
 static int dispatch(int argc, char **argv) {
     if (argc < 2) {
-        return redlock_say_usage("", "a subcommand is missing: run, init, local or help");
+        return redlock_say_usage("", "a subcommand is missing: run, for example");
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         return version_print();
@@ -60,8 +64,7 @@ static int dispatch(int argc, char **argv) {
             return subcommands[i].main(argc - 1, argv + 1);
         }
     }
-    return redlock_say_usage("", "'%s' is no subcommand; there are run, init, local and help",
-                             argv[1]);
+    return redlock_say_usage("", "'%s' is no subcommand", argv[1]);
 }
 
 int main(int argc, char **argv) {

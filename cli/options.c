@@ -9,32 +9,8 @@
 
 enum {
     OPTION_URL = 256, /* beyond every character: long options without a short form */
-    OPTION_LABEL,
     OPTION_KEY_PREFIX,
     OPTION_FORCE
-};
-
-/* A shorter lease would leave no time to stop the command in: see supervise.c. */
-static const int64_t ttl_min_ms = 100;
-static const int64_t ttl_default_ms = 30 * 1000;
-/* The library's ttl_max, which all clients of the same servers have to agree on. */
-static const int64_t ttl_max_ms = 60 * 1000;
-
-static const struct option run_options[] = {
-    {"url", required_argument, NULL, OPTION_URL},
-    {"ttl", required_argument, NULL, 't'},
-    {"nonblock", no_argument, NULL, 'n'},
-    {"nb", no_argument, NULL, 'n'},
-    {"wait", required_argument, NULL, 'w'},
-    {"timeout", required_argument, NULL, 'w'}, /* flock's other word for it */
-    {"conflict-exit-code", required_argument, NULL, 'E'},
-    {"command", required_argument, NULL, 'c'},
-    {"label", required_argument, NULL, OPTION_LABEL},
-    {"key-prefix", required_argument, NULL, OPTION_KEY_PREFIX},
-    {"verbose", no_argument, NULL, 'v'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
 };
 
 static const struct option init_options[] = {
@@ -98,45 +74,6 @@ bool redlock_seconds_parse(const char *text, bool is_rounded_up, int64_t *ret_ms
     return true;
 }
 
-static int ttl_set(redlock_run_options *options, const char *text) {
-    if (!redlock_seconds_parse(text, false, &options->ttl_ms)) {
-        return redlock_say_usage("run", "--ttl wants seconds such as 30 or 2.5, not '%s'", text);
-    }
-    if (options->ttl_ms < ttl_min_ms) {
-        return redlock_say_usage("run",
-                                 "--ttl %s is too short: at least 0.1 s are needed to stop "
-                                 "the command before the lock ends",
-                                 text);
-    }
-    if (options->ttl_ms > ttl_max_ms) {
-        return redlock_say_usage(
-            "run",
-            "--ttl %s is too long: at most 60; the lock is renewed for as long "
-            "as the command runs",
-            text);
-    }
-    return REDLOCK_GO_ON;
-}
-
-static int wait_set(redlock_run_options *options, const char *text) {
-    if (!redlock_seconds_parse(text, true, &options->wait_ms)) {
-        return redlock_say_usage("run", "--wait wants seconds such as 10 or 0.5, not '%s'", text);
-    }
-    options->has_wait = true;
-    return REDLOCK_GO_ON;
-}
-
-static int busy_code_set(redlock_run_options *options, const char *text) {
-    int64_t code = 0;
-    const char *end = text;
-
-    if (!digits_parse(&end, 255, &code) || end == text || *end != '\0') {
-        return redlock_say_usage("run", "-E wants an exit code from 0 to 255, not '%s'", text);
-    }
-    options->busy_code = (int)code;
-    return REDLOCK_GO_ON;
-}
-
 static int url_add(redlock_urls *urls, char *text, const char *topic) {
     int code = redlock_urls_add(urls, text, topic);
 
@@ -156,92 +93,6 @@ static int option_wrong(const char *topic, int option, char **argv) {
     }
     return redlock_say_usage(topic, "%s is no option of 'redlock %s', or takes no value", word,
                              topic);
-}
-
-static int run_option_take(redlock_run_options *options, int option, char **argv) {
-    switch (option) {
-    case OPTION_URL:
-        return url_add(&options->urls, optarg, "run");
-    case OPTION_LABEL:
-        options->label = optarg;
-        return REDLOCK_GO_ON;
-    case OPTION_KEY_PREFIX:
-        options->key_prefix = optarg;
-        return REDLOCK_GO_ON;
-    case 't':
-        return ttl_set(options, optarg);
-    case 'w':
-        return wait_set(options, optarg);
-    case 'n':
-        options->wait_ms = 0;
-        options->has_wait = false;
-        return REDLOCK_GO_ON;
-    case 'E':
-        return busy_code_set(options, optarg);
-    case 'c':
-        options->script = optarg;
-        return REDLOCK_GO_ON;
-    case 'v':
-        options->say.loudness = REDLOCK_VERBOSE;
-        return REDLOCK_GO_ON;
-    case 'q':
-        options->say.loudness = REDLOCK_QUIET;
-        return REDLOCK_GO_ON;
-    case 'h':
-        return redlock_help_print("run");
-    default:
-        return option_wrong("run", option, argv);
-    }
-}
-
-/* The words after the options: NAME, and a command in one of its three forms. */
-static int run_words_take(redlock_run_options *options, char **words) {
-    if (words[0] == NULL) {
-        return redlock_say_usage("run", "the NAME of the lock is missing");
-    }
-    options->name = *words++;
-    if (words[0] != NULL && strcmp(words[0], "-c") == 0 && options->script == NULL) {
-        options->script = words[1];
-        if (options->script == NULL || words[2] != NULL) {
-            return redlock_say_usage("run", "-c takes exactly one string");
-        }
-        return REDLOCK_GO_ON;
-    }
-
-    bool is_marked = words[0] != NULL && strcmp(words[0], "--") == 0;
-    words += is_marked;
-    if (options->script != NULL) {
-        return words[0] == NULL ? REDLOCK_GO_ON
-                                : redlock_say_usage("run", "there is a command beside -c");
-    }
-    if (words[0] == NULL || words[0][0] == '\0') {
-        return redlock_say_usage("run", "the command to run is missing");
-    }
-    if (words[0][0] == '-' && !is_marked) {
-        return redlock_say_usage("run",
-                                 "'%s' stands after the NAME: options go before it, and a "
-                                 "command that starts with '-' goes after '--'",
-                                 words[0]);
-    }
-    options->command = words;
-    return REDLOCK_GO_ON;
-}
-
-int redlock_run_options_parse(redlock_run_options *options, int argc, char **argv) {
-    int code = REDLOCK_GO_ON;
-    int option;
-
-    *options = (redlock_run_options){
-        .ttl_ms = ttl_default_ms,
-        .wait_ms = REDLOCK_FOREVER,
-        .busy_code = REDLOCK_EXIT_BUSY,
-        .say = {.loudness = REDLOCK_NORMAL},
-    };
-    while (code == REDLOCK_GO_ON &&
-           (option = getopt_long(argc, argv, "+:t:nw:E:c:vqh", run_options, NULL)) != -1) {
-        code = run_option_take(options, option, argv);
-    }
-    return code == REDLOCK_GO_ON ? run_words_take(options, argv + optind) : code;
 }
 
 static int init_option_take(redlock_init_options *options, int option, char **argv) {

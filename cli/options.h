@@ -1,6 +1,5 @@
 /* options.h -- what the command line asks for.
  *
- * Options stop at the first word that is none, so those of the guarded command are never touched.
  * Lengths of time are seconds with an optional fraction, whatever the locale. */
 #ifndef REDLOCK_CLI_OPTIONS_H
 #define REDLOCK_CLI_OPTIONS_H
@@ -10,20 +9,6 @@
 
 #include "cli/say.h"
 #include "cli/urls.h"
-
-typedef struct redlock_run_options {
-    redlock_urls urls;
-    const char *name;
-    char **command;     /* ends with NULL, lies in argv; NULL with -c */
-    const char *script; /* -c: for sh; NULL without */
-    const char *label;
-    const char *key_prefix;
-    int64_t ttl_ms;
-    int64_t wait_ms; /* 0: one try */
-    bool has_wait;   /* -w was given: servers that do not answer are waited for, too */
-    int busy_code;   /* -E */
-    redlock_say say;
-} redlock_run_options;
 
 typedef struct redlock_init_options {
     redlock_urls urls;
@@ -35,7 +20,6 @@ typedef struct redlock_init_options {
 /* Each reads argv[1] and on (argv[0] is the subcommand) and returns REDLOCK_GO_ON, or the code to
  * exit with after it printed help or said what is wrong.  `options` are to be ended in any case. */
 enum { REDLOCK_GO_ON = -1 };
-int redlock_run_options_parse(redlock_run_options *options, int argc, char **argv);
 int redlock_init_options_parse(redlock_init_options *options, int argc, char **argv);
 
 /* "1.5" to 1500; what is finer than a millisecond is rounded up when `is_rounded_up`, else down.

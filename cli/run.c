@@ -1,251 +1,124 @@
 /* run.c -- `redlock run`: take the lock, run the command under it, give the lock back. */
-#include <errno.h>
-#include <stdbool.h>
+#include <poll.h>
 #include <string.h>
 
-#include "cli/cancel.h"
-#include "cli/child.h"
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
-#include "cli/local.h"
+#include "cli/guarded.h"
 #include "cli/now.h"
-#include "cli/options.h"
+#include "cli/run_options.h"
 #include "cli/say.h"
-#include "cli/signals.h"
-#include "cli/supervise.h"
-#include "cli/terminal.h"
+#include "cli/session.h"
 
-typedef struct run_state {
-    redlock_run_options options;
-    redlock_command command;
-    redlock_signals signals;
-    redlock_client *client;
-    redlock_lock *lock;
-    int64_t held_since_ms;
-} run_state;
+/* The longest that the lock can be left behind for: the library's ttl_max. */
+static const int64_t leave_ms_max = 60 * 1000;
 
-/* For -v.  Runs on the library's thread. */
-static void event_say(const redlock_event *event, void *user) {
-    const redlock_say *say = user;
-
-    switch ((redlock_event_kind)event->kind) {
-    case REDLOCK_EVENT_RENEW_LATE:
-        redlock_say_note(say, "a renewal failed (%s); %lld ms are left to repeat it",
-                         redlock_status_text(event->status), (long long)event->remaining_ms);
-        break;
-    case REDLOCK_EVENT_NODE_DOWN:
-        redlock_say_note(say, "server %d does not count: %s", (int)event->node + 1,
-                         redlock_status_text(event->status));
-        break;
-    case REDLOCK_EVENT_WAITING:
-        redlock_say_note(say, "waiting: place %lld in the queue", (long long)event->place);
-        break;
-    case REDLOCK_EVENT_ACQUIRED:
-    case REDLOCK_EVENT_RENEWED:
-    case REDLOCK_EVENT_LOST:
-    case REDLOCK_EVENT_RELEASED:
-    case REDLOCK_EVENT_NODE_UP:
-        break;
-    }
-}
-
-static int client_open(run_state *run) {
-    redlock_client_options options = REDLOCK_INIT(redlock_client_options);
+/* Leaves the lock to run out by itself after `rest_ms`.  False when it could not be made to. */
+static bool lock_leave(redlock_session *session, int64_t rest_ms) {
     redlock_report report = REDLOCK_INIT(redlock_report);
+    const redlock_say *say = &session->options->say;
+    int status = redlock_try_extend(session->lock, rest_ms, &report);
 
-    options.key_prefix = run->options.key_prefix;
-    options.label = run->options.label;
-    options.user = &run->options.say;
-    if (run->options.urls.is_local && run->options.key_prefix != NULL) {
-        /* Local servers are declared ready for the keys without a prefix.  With one, the guard
-         * would begin with a minute of silence, and it has little to guard: see local.h. */
-        options.flags |= REDLOCK_CLIENT_GUARD_OFF;
+    if (status != REDLOCK_OK) {
+        redlock_say_report(say, session->options->name, status, &report);
+        return false;
     }
-    options.on_event = run->options.say.loudness >= REDLOCK_VERBOSE ? event_say : NULL;
-    int status = redlock_client_create((const char *const *)run->options.urls.url,
-                                       run->options.urls.count, &options, &run->client, &report);
-    if (status == REDLOCK_OK) {
-        return 0;
-    }
-
-    redlock_say_report(&run->options.say, NULL, status, &report);
-    /* Here it is the URL's scheme that is not supported, so the command line is wrong. */
-    return status == REDLOCK_UNSUPPORTED ? REDLOCK_EXIT_USAGE : redlock_exit_of_status(status);
+    redlock_say_note(say, "'%s' stays held for %lld.%03lld s more, by nobody",
+                     session->options->name, (long long)(rest_ms / 1000),
+                     (long long)(rest_ms % 1000));
+    return true;
 }
 
-/* What may pass while we wait, as against what somebody has to repair first. */
-static bool is_passing(int status) {
-    return redlock_exit_of_status(status) == REDLOCK_EXIT_UNAVAILABLE;
-}
+/* Sleeps while the lock is kept.  False when a signal asked us to end. */
+static bool lock_keep(const redlock_session *session, int64_t ms) {
+    const int64_t end_ms = redlock_now_ms() + ms;
+    struct pollfd news = {.fd = session->signals.fd, .events = POLLIN};
 
-static int acquire_once(run_state *run, redlock_wait *wait, int64_t wait_ms,
-                        redlock_report *report) {
-    redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
-
-    options.ttl_ms = run->options.ttl_ms;
-    options.wait_ms = wait_ms;
-    options.wait = wait;
-    return redlock_acquire(run->client, run->options.name, strlen(run->options.name), &options,
-                           &run->lock, report);
-}
-
-/* One try first: it tells at once when the servers cannot be reached, and with -v who holds the
- * lock.  Without -w, waiting is for the holder only; with it, also for servers to come back. */
-static int acquire_waiting(run_state *run, redlock_wait *wait, redlock_report *report) {
-    const redlock_run_options *options = &run->options;
-    const int64_t start_ms = redlock_now_ms();
-    int status = acquire_once(run, wait, 0, report);
-
-    if (options->wait_ms == 0 ||
-        !(status == REDLOCK_HELD || (options->has_wait && is_passing(status)))) {
-        return status;
-    }
-    redlock_say_note(&options->say, "waiting for '%s': %s", options->name,
-                     redlock_status_text(status));
-    redlock_say_nodes(&options->say, report);
-    if (options->wait_ms == REDLOCK_FOREVER) {
-        return acquire_once(run, wait, REDLOCK_FOREVER, report);
-    }
-
-    int64_t left_ms = options->wait_ms - (redlock_now_ms() - start_ms);
-    return left_ms > 0 ? acquire_once(run, wait, left_ms, report) : status;
-}
-
-static int acquire_failed(run_state *run, int status, const redlock_report *report) {
-    redlock_say_report(&run->options.say, run->options.name, status, report);
-    return redlock_exit_of_status(status) == REDLOCK_EXIT_BUSY ? run->options.busy_code
-                                                               : redlock_exit_of_status(status);
-}
-
-/* Returns `code`, or LOST when the servers say that the lock was not ours any more: then the
- * command may have met somebody else, whatever it thinks of itself. */
-static int lock_release(run_state *run, int code) {
-    const redlock_say *say = &run->options.say;
-    redlock_report report = REDLOCK_INIT(redlock_report);
-    const int64_t held_ms = redlock_now_ms() - run->held_since_ms;
-    const unsigned long long fence = redlock_lock_fence(run->lock);
-    int status = redlock_release(run->lock, &report);
-
-    run->lock = NULL;
-    if (status == REDLOCK_UNKNOWN) {
-        redlock_say_report(say, run->options.name, status, &report);
-    }
-    redlock_say_note(say, "'%s' was held for %lld.%03lld s with fence %llu, and %s",
-                     run->options.name, (long long)(held_ms / 1000), (long long)(held_ms % 1000),
-                     fence, status == REDLOCK_OK ? "is released" : redlock_status_text(status));
-    if (status == REDLOCK_NOT_HELD && code != REDLOCK_EXIT_LOST) {
-        redlock_say_error(say, "'%s' was lost before the command ended with code %d",
-                          run->options.name, code);
-        return REDLOCK_EXIT_LOST;
-    }
-    return code;
-}
-
-/* Waits for the lock.  Returns 0 when it is held, or the exit code after saying why not. */
-static int lock_acquire(run_state *run) {
-    redlock_report report = REDLOCK_INIT(redlock_report);
-    redlock_canceler canceler;
-    redlock_wait *wait = NULL;
-
-    if (redlock_wait_create(run->client, &wait) != REDLOCK_OK ||
-        !redlock_canceler_init(&canceler, &run->signals, wait)) {
-        redlock_say_error(&run->options.say, "no memory or descriptor left for waiting");
-        redlock_wait_destroy(wait);
-        return REDLOCK_EXIT_SYSTEM;
-    }
-
-    int status = acquire_waiting(run, wait, &report);
-    int signal = redlock_canceler_deinit(&canceler);
-    redlock_wait_destroy(wait);
-    run->held_since_ms = redlock_now_ms();
-    if (signal != 0) {
-        redlock_say_error(&run->options.say, "told to stop by signal %d while waiting for '%s'",
-                          signal, run->options.name);
-        if (status == REDLOCK_OK) {
-            (void)lock_release(run, 0); /* no command has run */
+    for (int64_t left_ms = ms; left_ms > 0; left_ms = end_ms - redlock_now_ms()) {
+        (void)poll(&news, 1, (int)(left_ms < leave_ms_max ? left_ms : leave_ms_max));
+        if (redlock_session_signal_next(session) != 0) {
+            return false;
         }
-        return REDLOCK_EXIT_SIGNAL + signal;
     }
-    return status == REDLOCK_OK ? 0 : acquire_failed(run, status, &report);
+    return true;
 }
 
-static int command_supervise(run_state *run, redlock_terminal *terminal) {
-    const redlock_say *say = &run->options.say;
-    redlock_supervisor supervisor;
-    redlock_child child;
-    int error = 0;
-    int code = redlock_child_start(&child, &run->command, &run->signals, terminal, &error);
+/* --min-hold, after the command has ended.  The lock is extended to the end of that time and left
+ * behind, so that nothing has to stay for it; but an extension never shortens, so where the lock
+ * would live longer than asked for, and where it cannot live so long, we stay.  Returns whether it
+ * was left behind. */
+static bool min_hold(redlock_session *session, int64_t min_hold_ms) {
+    const int64_t end_ms = session->held_since_ms + min_hold_ms;
 
-    if (code != 0) {
-        redlock_say_error(say, "cannot run '%s': %s", run->command.path, strerror(error));
+    while (redlock_lock_is_held(session->lock)) {
+        const int64_t rest_ms = end_ms - redlock_now_ms();
+        const int64_t left_ms = redlock_lock_remaining_ms(session->lock);
+
+        if (rest_ms <= 0) {
+            return false;
+        }
+        if (rest_ms >= left_ms && rest_ms <= leave_ms_max && lock_leave(session, rest_ms)) {
+            return true;
+        }
+        const int64_t stay_ms = rest_ms > leave_ms_max ? rest_ms - leave_ms_max : rest_ms;
+        if (!lock_keep(session, stay_ms < left_ms ? stay_ms : left_ms)) {
+            (void)lock_leave(session, rest_ms < leave_ms_max ? rest_ms : leave_ms_max);
+            return true;
+        }
+    }
+    redlock_say_error(&session->options->say, "'%s' was lost before the end of --min-hold",
+                      session->options->name);
+    return false;
+}
+
+static int run_locked(redlock_guarded *guarded, redlock_command *command,
+                      const redlock_run_options *options) {
+    redlock_session *session = guarded->session;
+    int code = redlock_guarded_run(guarded, command);
+
+    if (options->min_hold_ms > 0 && redlock_lock_is_held(session->lock) &&
+        min_hold(session, options->min_hold_ms)) {
         return code;
     }
-
-    redlock_supervisor_init(&supervisor, run->lock, run->options.ttl_ms);
-    supervisor.child = &child;
-    supervisor.signals = &run->signals;
-    supervisor.terminal = terminal;
-    supervisor.say = say;
-    return redlock_supervisor_run(&supervisor);
+    const int released = redlock_session_release(session, code);
+    return options->supervise.on_lost == REDLOCK_ON_LOST_IGNORE ? code : released;
 }
 
-static int run_locked(run_state *run) {
-    const redlock_say *say = &run->options.say;
-    redlock_terminal terminal;
+static int run_command(redlock_run_options *options, redlock_command *command) {
+    redlock_session session = {.lock = NULL};
+    redlock_guarded guarded;
+    int code = redlock_guarded_open(&guarded, &session, &options->session, &options->supervise);
 
-    redlock_say_note(say, "'%s' is held, fence %llu", run->options.name,
-                     (unsigned long long)redlock_lock_fence(run->lock));
-    int code = redlock_command_env_make(&run->command, run->lock, run->options.name);
     if (code == 0) {
-        redlock_terminal_init(&terminal);
-        code = command_supervise(run, &terminal);
-        redlock_terminal_deinit(&terminal);
-    } else {
-        redlock_say_error(say, "no memory left for the command's environment");
+        code = redlock_session_acquire(&session);
     }
-    return lock_release(run, code);
-}
-
-static int run_with_client(run_state *run) {
-    if (!redlock_signals_init(&run->signals)) {
-        redlock_say_error(&run->options.say, "no descriptor left for signals: %s", strerror(errno));
-        return REDLOCK_EXIT_SYSTEM;
+    if (session.lock != NULL) {
+        code = run_locked(&guarded, command, options);
     }
-
-    int code = client_open(run);
-    if (code == 0) {
-        code = lock_acquire(run);
-        code = run->lock != NULL ? run_locked(run) : code;
-        redlock_client_destroy(run->client);
-    }
-    redlock_signals_deinit(&run->signals);
+    redlock_guarded_close(&guarded);
     return code;
 }
 
-static int run_parsed(run_state *run) {
-    int code = redlock_urls_complete(&run->options.urls, "run");
+static int run_parsed(redlock_run_options *options) {
+    redlock_command command;
+    int code =
+        redlock_command_init(&command, options->command, options->script, &options->session.say);
 
     if (code == 0) {
-        code = redlock_command_init(&run->command, &run->options);
+        code = run_command(options, &command);
     }
-    if (code == 0) {
-        code = redlock_local_resolve(&run->options.urls, &run->options.say);
-    }
-    if (code == 0) {
-        code = run_with_client(run);
-    }
-    redlock_command_deinit(&run->command);
+    redlock_command_deinit(&command);
     return code;
 }
 
 int redlock_run_main(int argc, char **argv) {
-    run_state run = {.lock = NULL};
-    int code = redlock_run_options_parse(&run.options, argc, argv);
+    redlock_run_options options;
+    int code = redlock_run_options_parse(&options, argc, argv);
 
     if (code == REDLOCK_GO_ON) {
-        code = run_parsed(&run);
+        code = run_parsed(&options);
     }
-    redlock_urls_deinit(&run.options.urls);
+    redlock_run_options_deinit(&options);
     return code;
 }

@@ -3,6 +3,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 #include "cli/exit.h"
@@ -21,24 +22,45 @@ static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-void redlock_supervisor_init(redlock_supervisor *supervisor, redlock_lock *lock, int64_t ttl_ms) {
-    int64_t margin_ms = least(ttl_ms / 50, MARGIN_MS_MAX);
+static int64_t most(int64_t a, int64_t b) {
+    return a > b ? a : b;
+}
 
-    margin_ms = margin_ms < MARGIN_MS_MIN ? MARGIN_MS_MIN : margin_ms;
+int64_t redlock_supervise_margin_ms(int64_t ttl_ms) {
+    return most(least(ttl_ms / 50, MARGIN_MS_MAX), MARGIN_MS_MIN);
+}
+
+void redlock_supervisor_init(redlock_supervisor *supervisor, redlock_lock *lock,
+                             const redlock_supervise_options *options) {
+    const int64_t margin_ms = redlock_supervise_margin_ms(options->ttl_ms);
+
     *supervisor = (redlock_supervisor){
+        .options = *options,
         .lock = lock,
         .margin_ms = margin_ms,
-        .grace_ms = least(ttl_ms / 5, GRACE_MS_MAX),
-        .lost_fd = redlock_lock_lost_fd(lock),
+        .start_ms = redlock_now_ms(),
+        .lost_fd = lock != NULL ? redlock_lock_lost_fd(lock) : -1,
     };
-    if (supervisor->grace_ms < 2 * margin_ms) {
-        supervisor->grace_ms = 2 * margin_ms;
+    redlock_strays_init(&supervisor->strays);
+    if (supervisor->options.grace_ms == 0) {
+        supervisor->options.grace_ms = least(options->ttl_ms / 5, GRACE_MS_MAX);
     }
+    supervisor->options.grace_ms = most(supervisor->options.grace_ms, 2 * margin_ms);
+}
+
+/* Without a lock there is none to lose. */
+static int64_t lock_left_ms(const redlock_supervisor *supervisor) {
+    return supervisor->lock != NULL ? redlock_lock_remaining_ms(supervisor->lock) : INT64_MAX;
+}
+
+static bool is_held(const redlock_supervisor *supervisor) {
+    return lock_left_ms(supervisor) > 0;
 }
 
 static void command_ask(redlock_supervisor *supervisor, const char *why) {
+    redlock_guard_asked(supervisor->guard);
     redlock_child_signal(supervisor->child, SIGTERM);
-    if (redlock_lock_is_held(supervisor->lock)) {
+    if (is_held(supervisor)) {
         redlock_child_signal(supervisor->child, SIGCONT); /* a stopped one could not hear it */
     }
     supervisor->stage = REDLOCK_STOP_ASKED;
@@ -57,6 +79,9 @@ static int64_t lost_act(redlock_supervisor *supervisor) {
     if (supervisor->stage == REDLOCK_STOP_NONE) {
         command_ask(supervisor, "the lock was lost");
     }
+    if (supervisor->options.on_lost == REDLOCK_ON_LOST_TERM) {
+        return INT64_MAX;
+    }
 
     int64_t left_ms = supervisor->asked_ms + SUDDEN_MS - redlock_now_ms();
     if (left_ms > 0) {
@@ -66,28 +91,76 @@ static int64_t lost_act(redlock_supervisor *supervisor) {
     return INT64_MAX;
 }
 
+static int64_t lost_ignore(redlock_supervisor *supervisor, int64_t left_ms) {
+    if (left_ms > 0) {
+        return left_ms;
+    }
+    if (!supervisor->is_loss_told) {
+        supervisor->is_loss_told = true;
+        redlock_say_error(supervisor->say, "the lock was lost, and the command runs on without it");
+    }
+    return INT64_MAX;
+}
+
 /* Compares what is left of the lock with what stopping the command takes; a renewal in between has
  * moved the deadline, so all is asked anew each time. */
 static int64_t lock_act(redlock_supervisor *supervisor) {
-    if (supervisor->stage == REDLOCK_STOP_KILLED) {
-        return INT64_MAX;
-    }
+    const int64_t left_ms = lock_left_ms(supervisor);
 
-    int64_t left_ms = redlock_lock_remaining_ms(supervisor->lock);
+    if (supervisor->options.on_lost == REDLOCK_ON_LOST_IGNORE) {
+        return lost_ignore(supervisor, left_ms);
+    }
     if (left_ms <= 0) {
         return lost_act(supervisor);
     }
-    if (left_ms > supervisor->grace_ms) {
-        return left_ms - supervisor->grace_ms;
+    if (left_ms > supervisor->options.grace_ms) {
+        return left_ms - supervisor->options.grace_ms;
     }
     if (supervisor->stage == REDLOCK_STOP_NONE) {
         command_ask(supervisor, "the lock could not be renewed and is about to end");
     }
-    if (left_ms > supervisor->margin_ms) {
-        return left_ms - supervisor->margin_ms;
+    if (left_ms > supervisor->margin_ms || supervisor->options.on_lost == REDLOCK_ON_LOST_TERM) {
+        return left_ms - least(supervisor->margin_ms, left_ms - 1);
     }
     command_kill(supervisor);
     return INT64_MAX;
+}
+
+/* The same for --max-hold, while the lock lives on. */
+static int64_t hold_act(redlock_supervisor *supervisor) {
+    const int64_t now_ms = redlock_now_ms();
+    const int64_t max_ms = supervisor->options.max_hold_ms;
+
+    if (max_ms == 0) {
+        return INT64_MAX;
+    }
+    if (supervisor->stage == REDLOCK_STOP_NONE) {
+        if (supervisor->start_ms + max_ms > now_ms) {
+            return supervisor->start_ms + max_ms - now_ms;
+        }
+        supervisor->is_over_time = true;
+        command_ask(supervisor, "the command took longer than --max-hold allows");
+    }
+
+    const int64_t left_ms = supervisor->asked_ms + supervisor->options.grace_ms - now_ms;
+    if (left_ms > 0 || !supervisor->is_over_time) {
+        return left_ms > 0 ? left_ms : INT64_MAX;
+    }
+    command_kill(supervisor);
+    return INT64_MAX;
+}
+
+/* Does what is due, and returns for how long there is nothing more to do. */
+static int64_t time_act(redlock_supervisor *supervisor) {
+    int64_t wait_ms = INT64_MAX;
+
+    if (supervisor->stage != REDLOCK_STOP_KILLED) {
+        wait_ms = lock_act(supervisor);
+    }
+    if (supervisor->stage != REDLOCK_STOP_KILLED) {
+        wait_ms = least(wait_ms, hold_act(supervisor));
+    }
+    return wait_ms;
 }
 
 /* Stops the command, then us: our renewals stop with us, so it must not run on.  SIGSTOP for those
@@ -106,11 +179,13 @@ static void suspend(redlock_supervisor *supervisor) {
 }
 
 static void resume(redlock_supervisor *supervisor, bool was_lent) {
-    if (!redlock_lock_is_held(supervisor->lock)) {
-        /* It is stopped, so it gets no chance to touch anything any more. */
+    /* This is asked first: it is stopped, so it gets no chance to touch anything any more. */
+    if (!is_held(supervisor)) {
         redlock_say_error(supervisor->say, "the lock was lost while stopped");
-        command_kill(supervisor);
-        return;
+        if (supervisor->options.on_lost == REDLOCK_ON_LOST_KILL) {
+            command_kill(supervisor);
+            return;
+        }
     }
     if (was_lent) {
         (void)redlock_terminal_lend(supervisor->terminal, supervisor->child->pid);
@@ -144,7 +219,8 @@ static void command_stopped(redlock_supervisor *supervisor, int signal) {
 static void signal_take(redlock_supervisor *supervisor, int signal) {
     switch (signal) {
     case SIGCHLD:
-        break; /* looked at after the signals, since several become one */
+        redlock_strays_reap(supervisor->child->pid, supervisor->guard);
+        break; /* the command is looked at after the signals, since several become one */
     case SIGTSTP:
         redlock_child_signal(supervisor->child, SIGTSTP);
         redlock_child_await_stop(supervisor->child, STOP_MS_MAX);
@@ -153,11 +229,14 @@ static void signal_take(redlock_supervisor *supervisor, int signal) {
         }
         break;
     case SIGCONT:
-        if (redlock_lock_is_held(supervisor->lock)) {
+        if (is_held(supervisor)) {
             redlock_child_signal(supervisor->child, SIGCONT);
         }
         break;
     default:
+        if (supervisor->end_signal == 0 && redlock_signals_is_deadly(signal)) {
+            supervisor->end_signal = signal;
+        }
         redlock_child_signal(supervisor->child, signal);
         break;
     }
@@ -167,8 +246,7 @@ static int timeout_of(const redlock_supervisor *supervisor, int64_t wait_ms) {
     if (supervisor->stage == REDLOCK_STOP_KILLED) {
         return -1;
     }
-    if (supervisor->lost_fd < 0 && wait_ms > NO_LOST_FD_MS &&
-        redlock_lock_is_held(supervisor->lock)) {
+    if (supervisor->lost_fd < 0 && wait_ms > NO_LOST_FD_MS && is_held(supervisor)) {
         wait_ms = NO_LOST_FD_MS;
     }
     return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
@@ -192,12 +270,38 @@ static void wait_for_news(redlock_supervisor *supervisor, int64_t wait_ms) {
     }
 }
 
-static int command_end(redlock_supervisor *supervisor) {
-    redlock_child *child = supervisor->child;
+/* The guard has to go before the command is reaped. */
+static int end_well(redlock_supervisor *supervisor, int code) {
+    redlock_guard_end(supervisor->guard);
+    redlock_child_reap(supervisor->child); /* what it left behind is its own business */
+    return code;
+}
 
-    if (supervisor->stage == REDLOCK_STOP_NONE && redlock_lock_is_held(supervisor->lock)) {
-        redlock_child_reap(child); /* what it left in the background is its own business */
-        return child->code;
+static int end_stopped(redlock_supervisor *supervisor, int code) {
+    redlock_guard_end(supervisor->guard);
+    if (!supervisor->is_over_time) {
+        redlock_strays_kill(&supervisor->strays);
+    }
+    redlock_child_reap_group(supervisor->child);
+    return code;
+}
+
+static int command_end(redlock_supervisor *supervisor) {
+    const redlock_child *child = supervisor->child;
+    const redlock_on_lost on_lost = supervisor->options.on_lost;
+
+    if (redlock_guard_has_acted(supervisor->guard)) {
+        redlock_say_error(supervisor->say, "redlock was frozen while the lock ran out: its guard "
+                                           "has stopped the command");
+        supervisor->stage = REDLOCK_STOP_ASKED;
+        supervisor->is_over_time = false;
+    }
+    if (supervisor->is_over_time && (is_held(supervisor) || on_lost == REDLOCK_ON_LOST_IGNORE)) {
+        return end_stopped(supervisor, REDLOCK_EXIT_TIMEOUT);
+    }
+    if (supervisor->stage == REDLOCK_STOP_NONE &&
+        (is_held(supervisor) || on_lost == REDLOCK_ON_LOST_IGNORE)) {
+        return end_well(supervisor, child->code);
     }
     if (supervisor->stage == REDLOCK_STOP_NONE) {
         redlock_say_error(supervisor->say,
@@ -205,8 +309,8 @@ static int command_end(redlock_supervisor *supervisor) {
                           "with code %d",
                           child->code);
     }
-    redlock_child_reap_group(child);
-    return REDLOCK_EXIT_LOST;
+    return on_lost == REDLOCK_ON_LOST_KILL ? end_stopped(supervisor, supervisor->options.lost_code)
+                                           : end_well(supervisor, supervisor->options.lost_code);
 }
 
 int redlock_supervisor_run(redlock_supervisor *supervisor) {
@@ -218,6 +322,6 @@ int redlock_supervisor_run(redlock_supervisor *supervisor) {
         if (supervisor->child->stopped_by != 0) {
             command_stopped(supervisor, supervisor->child->stopped_by);
         }
-        wait_for_news(supervisor, lock_act(supervisor));
+        wait_for_news(supervisor, time_act(supervisor));
     }
 }

@@ -7,13 +7,8 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree stays clean
 
-from support import await_true, expect, expect_equal, is_running, main
+from support import STUBBORN, await_true, expect, expect_equal, is_running, main
 
-# Ignores SIGTERM, and so does what it starts; each beat writes down when it was alive.
-STUBBORN = ("trap '' TERM; "
-            "(while :; do date +%s%N > {0}.inner.new; mv {0}.inner.new {0}.inner; sleep 0.01; done) & "
-            "echo $! $$ > {0}.pids; "
-            "while :; do date +%s%N > {0}.outer.new; mv {0}.outer.new {0}.outer; sleep 0.01; done")
 # Ends in good order when asked to.
 POLITE = "trap 'echo asked; exit 0' TERM; echo $$; while :; do sleep 0.01; done"
 
@@ -25,27 +20,19 @@ def prepare(world):
     expect_equal(world.run("init", url=world.three)[0], 0, "the three are declared ready")
 
 
-def pids_of(world, name):
-    return [int(word) for word in world.await_file(name + ".pids").split()]
-
-
-def last_beat_s(world, name):
-    return max(int(world.read(f"{name}.{which}") or 0) for which in ("inner", "outer")) / 1e9
-
-
 def hang_and_await(world, name, url, servers, ttl_s):
     """Hangs the servers under a stubborn command: code, errors, and the last beat in seconds after
     the lock was taken for sure for the last time."""
     process = world.start("run", "-v", "-t", str(ttl_s), name, "-c",
                           STUBBORN.format(world.path(name)), url=url)
-    pids = pids_of(world, name)
+    pids = world.pids_of(name)
     time.sleep(ttl_s * 0.6)  # at least one renewal is over
     hung_s = time.time()
     for server in servers:
         server.signal(signal.SIGSTOP)
     try:
         await_true(lambda: not any(map(is_running, pids)), "the command is dead")
-        beat_s = last_beat_s(world, name) - hung_s
+        beat_s = world.last_beat_s(name) - hung_s
         _, err = process.communicate(timeout=20)
     finally:
         for server in servers:
@@ -112,7 +99,7 @@ def stolen(world):
     """A lock that somebody else has now: the whole group is killed at the next renewal, exit 79"""
     process = world.start("run", "-v", "-t", "1.5", "stolen", "-c",
                           STUBBORN.format(world.path("stolen")), url=world.single.url)
-    pids = pids_of(world, "stolen")
+    pids = world.pids_of("stolen")
     world.single.ask("SET", "stolen", "somebody", "PX", "60000")
     await_true(lambda: not any(map(is_running, pids)), "the command is dead")
     _, err = process.communicate(timeout=20)
@@ -150,7 +137,7 @@ def frozen(world):
     """A redlock that was frozen past the deadline kills the command when it wakes"""
     process = world.start("run", "-t", "0.6", "frozen", "-c",
                           STUBBORN.format(world.path("frozen")), url=world.single.url)
-    pids = pids_of(world, "frozen")
+    pids = world.pids_of("frozen")
     os.kill(process.pid, signal.SIGSTOP)
     time.sleep(1.5)
     os.kill(process.pid, signal.SIGCONT)
@@ -171,7 +158,7 @@ def blocked_errors(world):
     process = world.start("run", "-v", "-t", "1.5", "mute", "-c", STUBBORN.format(world.path("mute")),
                           url=world.single.url, stderr=writing)
     os.close(writing)
-    pids = pids_of(world, "mute")
+    pids = world.pids_of("mute")
     world.single.ask("SET", "mute", "somebody", "PX", "60000")
     process.wait(timeout=20)
     os.close(reading)

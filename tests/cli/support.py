@@ -17,6 +17,12 @@ REDLOCK = os.path.join(os.environ.get("REDLOCK_BIN_DIR", "build/release"), "redl
 SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 # Sanitizers and busy machines are slow: what has to happen is waited for so long, and no longer.
 PATIENCE = 20.0
+# A command for sh -c that ignores SIGTERM, and so does what it starts; each beat writes down when it
+# was alive.  {0} is a path that begins with the folder of the test.
+STUBBORN = ("trap '' TERM; "
+            "(while :; do date +%s%N > {0}.inner.new; mv {0}.inner.new {0}.inner; sleep 0.01; done) & "
+            "echo $! $$ > {0}.pids; "
+            "while :; do date +%s%N > {0}.outer.new; mv {0}.outer.new {0}.outer; sleep 0.01; done")
 
 
 class Failed(Exception):
@@ -48,6 +54,14 @@ def is_running(pid):
             return stat.read().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def proc_read(pid, name):
+    try:
+        with open(f"/proc/{pid}/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return b""
 
 
 class Server:
@@ -141,6 +155,25 @@ class World:
         """Waits for a whole line in the file and returns it."""
         await_true(lambda: self.read(name).endswith("\n"), f"{name} is written")
         return self.read(name).strip()
+
+    def pids_of(self, name):
+        """The processes of a STUBBORN command."""
+        return [int(word) for word in self.await_file(name + ".pids").split()]
+
+    def last_beat_s(self, name):
+        """When a STUBBORN command was alive for the last time; 0: never."""
+        return max(int(self.read(f"{name}.{which}") or 0) for which in ("inner", "outer")) / 1e9
+
+    def processes(self, marker=None):
+        """Those that have the folder of the test (or the marker) in their arguments or environment,
+        servers and this one aside: what was started for it and runs still."""
+        servers = {server.process.pid for server in self.servers}
+        found = []
+        for word in os.listdir("/proc"):
+            if word.isdigit() and int(word) not in servers | {os.getpid()} and is_running(int(word)):
+                if (marker or self.folder).encode() in proc_read(word, "cmdline") + proc_read(word, "environ"):
+                    found.append(int(word))
+        return found
 
     def test(self, name, body):
         self.count += 1
