@@ -167,6 +167,8 @@ void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret
         vote->release_tag = core->tag_last;
         vote->release_at = core->now;
         vote->undo_at = 0;
+        vote->proved_at = 0; /* what is given back proves nothing any more */
+        vote->proved_until = 0;
     } else {
         sent_claim(core, vote);
     }

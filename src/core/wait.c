@@ -159,6 +159,10 @@ redlock_ns redlock_wait_poll_delay(redlock_core *core, const redlock_slot *slot)
     if (slot->place <= 1 && (holder_is_foreign(core, slot) || has_grants(core, slot))) {
         delay = redlock_ns_min(delay, quick); /* nobody hands over; nobody but us is to be waited for */
     }
+    if (slot->place == 2 && core->config.node_count == 1) {
+        /* The first may be frozen: then the second learns of its hand-off while that lasts. */
+        delay = redlock_ns_min(delay, core->config.hand_off / 2);
+    }
     if (is_deaf(core)) {
         redlock_ns left = redlock_ns_since(slot->wait_deadline, core->now);
         delay = redlock_ns_min(delay, redlock_ns_max(quick, REDLOCK_DEAF_POLL_NS));

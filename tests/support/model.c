@@ -11,7 +11,8 @@
 #define HEADS_MAX 128u
 #define HEADS_FIRST 2u
 #define AWAY_MS 3000u
-#define POLL_FACTOR_MAX 64u
+#define WOKEN_MS 2000u
+#define POLL_FACTOR_MAX 4u
 #define SHOWN_MAX 32u
 #define LABEL_BYTES 64u
 
@@ -343,6 +344,12 @@ static void queue_leave(const moment *at, redlock_bytes token) {
 
 typedef enum heard { HEARD_YES, HEARD_NOT_NOW, HEARD_NEVER } heard;
 
+static void count_at_most(const moment *at, redlock_model_waiter *waiter, uint64_t keep_ms) {
+    if (waiter->until_ms > at->now_ms + keep_ms) {
+        waiter->until_ms = at->now_ms + keep_ms;
+    }
+}
+
 static heard queue_wake(const moment *at, redlock_model_waiter *waiter) {
     const redlock_model *model = at->model;
     if (waiter->until_ms < at->now_ms) {
@@ -353,9 +360,7 @@ static heard queue_wake(const moment *at, redlock_model_waiter *waiter) {
         model->publish(model->publish_context, model->number, channel, waiter->wake_tag)) {
         return HEARD_YES;
     }
-    if (waiter->until_ms > at->now_ms + AWAY_MS) {
-        waiter->until_ms = at->now_ms + AWAY_MS;
-    }
+    count_at_most(at, waiter, AWAY_MS);
     return HEARD_NOT_NOW;
 }
 
@@ -375,6 +380,7 @@ static bool queue_wake_heads(const moment *at, redlock_bytes token, uint32_t cou
         }
         heard result = queue_wake(at, waiter);
         if (result == HEARD_YES) {
+            count_at_most(at, waiter, WOKEN_MS);
             *ret = (before){.is_waited = true, .has_queue = true};
             return true;
         }
@@ -397,9 +403,8 @@ static before queue_wake_before(const moment *at, redlock_bytes token) {
 }
 
 static uint64_t poll_interval_ms(uint64_t poll_ms, uint32_t rank) {
-    bool is_sentinel = (rank & (rank - 1)) == 0; /* 0 as well */
     uint32_t factor = rank + 1 < POLL_FACTOR_MAX ? rank + 1 : POLL_FACTOR_MAX;
-    return is_sentinel ? poll_ms : poll_ms * factor;
+    return poll_ms * factor;
 }
 
 static void queue_add(const moment *at) {
