@@ -18,10 +18,9 @@ typedef struct subcommand {
 } subcommand;
 
 static const subcommand subcommands[] = {
-    {"run", redlock_run_main},
-    {"init", redlock_init_main},
-    {"local", redlock_local_main},
-    {"help", redlock_help_main},
+    {"run", redlock_run_main},       {"init", redlock_init_main}, {"local", redlock_local_main},
+    {"status", redlock_status_main}, {"ls", redlock_ls_main},     {"top", redlock_top_main},
+    {"doctor", redlock_doctor_main}, {"help", redlock_help_main},
 };
 
 /* A descriptor of ours with the number of a closed standard one would be written to by mistake. */
@@ -46,7 +45,7 @@ static int version_print(void) {
 
 static int dispatch(int argc, char **argv) {
     if (argc < 2) {
-        return redlock_say_usage("", "a subcommand is missing: run, init, local or help");
+        return redlock_say_usage("", "a subcommand is missing: 'redlock help' lists them");
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         return version_print();
@@ -60,8 +59,7 @@ static int dispatch(int argc, char **argv) {
             return subcommands[i].main(argc - 1, argv + 1);
         }
     }
-    return redlock_say_usage("", "'%s' is no subcommand; there are run, init, local and help",
-                             argv[1]);
+    return redlock_say_usage("", "'%s' is no subcommand; 'redlock help' lists them", argv[1]);
 }
 
 int main(int argc, char **argv) {
