@@ -8,6 +8,7 @@
 #include <redlock/redlock.h>
 
 #include "cli/commands.h"
+#include "cli/config.h"
 #include "cli/exit.h"
 #include "cli/help.h"
 #include "cli/say.h"
@@ -43,6 +44,21 @@ static int version_print(void) {
     return REDLOCK_EXIT_OK;
 }
 
+/* Calls it with the defaults of environment and configuration in front of its options. */
+static int subcommand_run(const subcommand *one, int argc, char **argv) {
+    redlock_config config;
+    char **words;
+    int count = 0;
+    int code = redlock_config_expand(&config, argc, argv, &count, &words);
+
+    if (code == 0) {
+        code = one->main(count, words);
+    }
+    free(words);
+    redlock_config_deinit(&config);
+    return code;
+}
+
 static int dispatch(int argc, char **argv) {
     if (argc < 2) {
         return redlock_say_usage("", "a subcommand is missing: 'redlock help' lists them");
@@ -56,7 +72,7 @@ static int dispatch(int argc, char **argv) {
 
     for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
         if (strcmp(argv[1], subcommands[i].word) == 0) {
-            return subcommands[i].main(argc - 1, argv + 1);
+            return subcommand_run(&subcommands[i], argc - 1, argv + 1);
         }
     }
     return redlock_say_usage("", "'%s' is no subcommand; 'redlock help' lists them", argv[1]);

@@ -10,12 +10,19 @@
 #include "cli/options.h"
 
 static const struct option view_options[] = {
-    {"url", required_argument, NULL, 'u'},     {"key-prefix", required_argument, NULL, 'k'},
-    {"timeout", required_argument, NULL, 't'}, {"json", no_argument, NULL, 'j'},
-    {"all", no_argument, NULL, 'a'},           {"interval", required_argument, NULL, 'i'},
-    {"count", required_argument, NULL, 'n'},   {"sort", required_argument, NULL, 's'},
-    {"ttl-max", required_argument, NULL, 'm'}, {"quiet", no_argument, NULL, 'q'},
-    {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0},
+    {"url", required_argument, NULL, 'u'},
+    {"key-prefix", required_argument, NULL, 'k'},
+    {"password-file", required_argument, NULL, 'p'},
+    {"timeout", required_argument, NULL, 't'},
+    {"json", no_argument, NULL, 'j'},
+    {"all", no_argument, NULL, 'a'},
+    {"interval", required_argument, NULL, 'i'},
+    {"count", required_argument, NULL, 'n'},
+    {"sort", required_argument, NULL, 's'},
+    {"ttl-max", required_argument, NULL, 'm'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 typedef struct view_topic {
@@ -26,10 +33,10 @@ typedef struct view_topic {
 } view_topic;
 
 static const view_topic topics[] = {
-    {"status", "uktjqh", "the NAME of one lock", true},
-    {"ls", "uktjaqh", "one PATTERN", false},
-    {"top", "uktjainsqh", "one PATTERN", false},
-    {"doctor", "uktjmqh", NULL, false},
+    {"status", "upktjqh", "the NAME of one lock", true},
+    {"ls", "upktjaqh", "one PATTERN", false},
+    {"top", "upktjainsqh", "one PATTERN", false},
+    {"doctor", "upktjmqh", NULL, false},
 };
 
 static const view_topic *topic_of(const char *word) {
@@ -90,6 +97,9 @@ static int option_take(redlock_view_options *options, const char *topic, int opt
         options->key_prefix = optarg;
         return strlen(optarg) <= 128 ? REDLOCK_GO_ON
                                      : redlock_say_usage(topic, "--key-prefix is too long");
+    case 'p':
+        options->urls.password_file = optarg;
+        return REDLOCK_GO_ON;
     case 't':
         return length_take(topic, "--timeout", optarg, 1, &options->timeout_ms);
     case 'i':

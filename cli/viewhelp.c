@@ -6,6 +6,8 @@
 
 #define HELP_SERVERS                                                                               \
     "  --url URL            a server; repeat it for all of the set (default: REDLOCK_URL)\n"       \
+    "  --password-file FILE\n"                                                                     \
+    "                       its first line is the password, for URLs that have none\n"             \
     "  --key-prefix TEXT    the prefix that the locks are used with\n"                             \
     "  --timeout SECONDS    how long to wait for one server (default 1)\n"                         \
     "  -j, --json           one JSON object a line\n"
