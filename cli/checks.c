@@ -69,7 +69,7 @@ static void judge_count(const redlock_set *set, redlock_findings *findings) {
     } else if (set->count == 1) {
         redlock_finding_what(finding, "1 server: when it is down, nobody can acquire a lock");
     } else {
-        redlock_finding_what(finding, "%zu servers: %zu of them may fail", set->count,
+        redlock_finding_what(finding, "%zu servers: %zu of them may be down", set->count,
                              set->count - set->quorum);
     }
 }
