@@ -29,6 +29,16 @@ static size_t up_count(const redlock_set *set) {
     return count;
 }
 
+/* When one is up at all. */
+static const redlock_exam *up_first(const redlock_set *set) {
+    size_t index = 0;
+
+    while (index + 1 < set->count && !set->exam[index].is_up) {
+        index++;
+    }
+    return &set->exam[index];
+}
+
 static void judge_reach(const redlock_set *set, redlock_findings *findings) {
     size_t up = up_count(set);
 
@@ -283,7 +293,7 @@ static void judge_persistence(const redlock_set *set, redlock_findings *findings
         }
     }
     if (!redlock_findings_has(findings, "persistence") && up_count(set) > 0) {
-        const char *fsync = set->exam[0].fsync;
+        const char *fsync = up_first(set)->fsync;
 
         redlock_finding_what(redlock_finding_add(findings, REDLOCK_LEVEL_OK, "persistence", ""),
                              "append-only files%s%s", fsync[0] != '\0' ? ", appendfsync " : "",
