@@ -309,7 +309,7 @@ static int64_t silence_ms(const redlock_exam *exam, int64_t guard_ms) {
     char run[64];
     long long since = 0;
 
-    if (sscanf(exam->boot, "%63s %lld", run, &since) != 2 || strcmp(run, exam->run_id) != 0) {
+    if (sscanf(exam->boot, "%63s %16lld", run, &since) != 2 || strcmp(run, exam->run_id) != 0) {
         return -1;
     }
     int64_t left = since > 0 ? since + guard_ms - exam->time_ms : 0;

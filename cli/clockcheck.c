@@ -60,7 +60,8 @@ static void judge_rate(const redlock_exam *exam, redlock_findings *findings) {
     int64_t length_us = b->at_us - a->at_us;
     int64_t change_us = b->offset_us - a->offset_us;
     int64_t known_us = magnitude(change_us) - (a->trip_us + b->trip_us) / 2;
-    int64_t ppm = length_us > 0 && known_us > 0 ? known_us * 1000000 / length_us : 0;
+    int64_t capped_us = known_us < INT64_C(1000000000000) ? known_us : INT64_C(1000000000000);
+    int64_t ppm = length_us > 0 && known_us > 0 ? capped_us * 1000000 / length_us : 0;
 
     if (ppm < RATE_WARN_PPM) {
         return;

@@ -27,11 +27,18 @@ static void info_text(const char *info, const char *field, char *out, size_t siz
     }
 }
 
+/* A server may say anything: what is kept is small enough to reckon with. */
+static int64_t number_tame(const char *text, int64_t most) {
+    int64_t number = strtoll(text, NULL, 10);
+
+    return number < 0 ? 0 : number > most ? most : number;
+}
+
 static int64_t info_number(const char *info, const char *field) {
     char text[32];
 
     info_text(info, field, text, sizeof(text));
-    return strtoll(text, NULL, 10);
+    return number_tame(text, INT64_C(1000000000000000));
 }
 
 static void lacks_add(char *lacks, size_t size, const char *rule) {
@@ -103,8 +110,8 @@ static int64_t time_read_us(const redlock_reply *reply) {
     if (reply == NULL || reply->kind != REDLOCK_REPLY_ARRAY || reply->integer != 2) {
         return -1;
     }
-    return strtoll(reply->first->text, NULL, 10) * 1000000 +
-           strtoll(reply->first->next->text, NULL, 10);
+    return number_tame(reply->first->text, INT64_C(10000000000)) * 1000000 +
+           number_tame(reply->first->next->text, 999999);
 }
 
 static void boot_ask(redlock_exam *exam, redlock_peer *peer, const char *prefix) {

@@ -28,6 +28,7 @@ typedef struct scan_task {
     redlock_survey_node *result;
     batch_name *batch; /* names whose keys are to be looked at */
     size_t batch_count;
+    bool has_free; /* the batch is of marks: their locks need not be there */
 } scan_task;
 
 /* --- asking ---------------------------------------------------------------------------------- */
@@ -175,12 +176,12 @@ static bool lefts_ask(scan_task *scan) {
     return is_good;
 }
 
-/* Keys that never end are no locks; when names were asked for, everything about them counts. */
+/* Keys that never end are no locks. */
 static void batch_thin(scan_task *scan) {
     size_t kept = 0;
 
     for (size_t i = 0; i < scan->batch_count; i++) {
-        if (scan->batch[i].left_ms >= 0 || scan->query->has_free) {
+        if (scan->batch[i].left_ms >= 0) {
             scan->batch[kept++] = scan->batch[i];
         }
     }
@@ -192,7 +193,7 @@ static bool batch_look(scan_task *scan) {
     bool is_good = lefts_ask(scan);
     redlock_key key;
 
-    if (is_good && !is_named) {
+    if (is_good && !is_named && !scan->has_free) {
         batch_thin(scan);
     }
     for (size_t i = 0; is_good && i < scan->batch_count; i++) {
@@ -286,6 +287,7 @@ static bool keys_scan(scan_task *scan, bool is_mark) {
     char cursor[32] = "0";
     bool is_good;
 
+    scan->has_free = is_mark;
     if (is_mark) {
         pattern_make(text, sizeof(text), scan->query->prefix, "redlock:[{=]*:fence");
     } else {
