@@ -13,6 +13,10 @@ int redlock_wait_main(int argc, char **argv);
 int redlock_break_main(int argc, char **argv);
 int redlock_init_main(int argc, char **argv);
 int redlock_local_main(int argc, char **argv);
+int redlock_status_main(int argc, char **argv);
+int redlock_ls_main(int argc, char **argv);
+int redlock_top_main(int argc, char **argv);
+int redlock_doctor_main(int argc, char **argv);
 int redlock_help_main(int argc, char **argv);
 
 #endif

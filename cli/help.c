@@ -8,6 +8,7 @@
 #include "cli/exit.h"
 #include "cli/help_use.h"
 #include "cli/say.h"
+#include "cli/viewhelp.h"
 
 static const char help_all[] =
     "redlock: distributed locks on Redis or Valkey, for the shell\n"
@@ -21,6 +22,10 @@ static const char help_all[] =
     "  redlock break [options] NAME                 throw its holder out\n"
     "  redlock init [options]                       declare new, empty servers ready\n"
     "  redlock local start|status|urls|stop [N]     private servers on this machine\n"
+    "  redlock status [options] NAME                who holds the lock NAME, server by server\n"
+    "  redlock ls [options] [PATTERN]               the locks that are held\n"
+    "  redlock top [options] [PATTERN]              the same, live on the whole screen\n"
+    "  redlock doctor [options]                     do the servers deserve the trust?\n"
     "  redlock help [SUBCOMMAND]                    more about one of them\n"
     "  redlock --version\n"
     "\n"
@@ -83,7 +88,7 @@ int redlock_help_print(const char *topic) {
         (void)fputs(help_local, stdout);
     } else if (topic[0] == '\0') {
         (void)fputs(help_all, stdout);
-    } else {
+    } else if (!redlock_help_print_view(topic)) {
         return redlock_say_usage("", "there is no help about '%s'", topic);
     }
     return REDLOCK_EXIT_OK;

@@ -8,6 +8,7 @@
 #include <redlock/redlock.h>
 
 #include "cli/commands.h"
+#include "cli/config.h"
 #include "cli/exit.h"
 #include "cli/help.h"
 #include "cli/say.h"
@@ -19,12 +20,22 @@ typedef struct subcommand {
 
 /* clang-format off: one a line */
 static const subcommand subcommands[] = {
-    {"run", redlock_run_main},         {"acquire", redlock_acquire_main},
-    {"hold", redlock_hold_main},       {"extend", redlock_extend_main},
-    {"release", redlock_release_main}, {"elect", redlock_elect_main},
-    {"watch", redlock_watch_main},     {"wait", redlock_wait_main},
-    {"break", redlock_break_main},     {"init", redlock_init_main},
-    {"local", redlock_local_main},     {"help", redlock_help_main},
+    {"run", redlock_run_main},
+    {"elect", redlock_elect_main},
+    {"acquire", redlock_acquire_main},
+    {"extend", redlock_extend_main},
+    {"release", redlock_release_main},
+    {"hold", redlock_hold_main},
+    {"watch", redlock_watch_main},
+    {"wait", redlock_wait_main},
+    {"break", redlock_break_main},
+    {"status", redlock_status_main},
+    {"ls", redlock_ls_main},
+    {"top", redlock_top_main},
+    {"doctor", redlock_doctor_main},
+    {"init", redlock_init_main},
+    {"local", redlock_local_main},
+    {"help", redlock_help_main},
 };
 /* clang-format on */
 
@@ -48,9 +59,24 @@ static int version_print(void) {
     return REDLOCK_EXIT_OK;
 }
 
+/* Calls it with the defaults of environment and configuration in front of its options. */
+static int subcommand_run(const subcommand *one, int argc, char **argv) {
+    redlock_config config;
+    char **words;
+    int count = 0;
+    int code = redlock_config_expand(&config, argc, argv, &count, &words);
+
+    if (code == 0) {
+        code = one->main(count, words);
+    }
+    free(words);
+    redlock_config_deinit(&config);
+    return code;
+}
+
 static int dispatch(int argc, char **argv) {
     if (argc < 2) {
-        return redlock_say_usage("", "a subcommand is missing: run, for example");
+        return redlock_say_usage("", "a subcommand is missing: 'redlock help' lists them");
     }
     if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0) {
         return version_print();
@@ -61,10 +87,10 @@ static int dispatch(int argc, char **argv) {
 
     for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
         if (strcmp(argv[1], subcommands[i].word) == 0) {
-            return subcommands[i].main(argc - 1, argv + 1);
+            return subcommand_run(&subcommands[i], argc - 1, argv + 1);
         }
     }
-    return redlock_say_usage("", "'%s' is no subcommand", argv[1]);
+    return redlock_say_usage("", "'%s' is no subcommand; 'redlock help' lists them", argv[1]);
 }
 
 int main(int argc, char **argv) {

@@ -3,7 +3,7 @@
 
 #include <time.h>
 
-int64_t redlock_now_ms(void) {
+int64_t redlock_now_us(void) {
     struct timespec now;
 
 #ifdef CLOCK_BOOTTIME
@@ -11,5 +11,16 @@ int64_t redlock_now_ms(void) {
 #else
     (void)clock_gettime(CLOCK_MONOTONIC, &now);
 #endif
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t redlock_now_ms(void) {
+    return redlock_now_us() / 1000;
+}
+
+int64_t redlock_now_wall_us(void) {
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }

@@ -1,10 +1,13 @@
 /* urls.c -- which servers to ask. */
 #include "cli/urls.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/config.h"
 #include "cli/exit.h"
+#include "cli/secret.h"
 
 static const char local_scheme[] = "local:";
 static const char separators[] = ", \t\r\n";
@@ -93,17 +96,73 @@ static int list_add(redlock_urls *urls, const char *list, const char *topic) {
     return code;
 }
 
-int redlock_urls_complete(redlock_urls *urls, const char *topic) {
-    const char *list = getenv("REDLOCK_URL");
+static int config_add(redlock_urls *urls, const redlock_config *config, const char *topic) {
+    const char *list;
     int code = 0;
 
-    if (urls->count == 0 && urls->local_size == 0 && list != NULL) {
+    for (size_t i = 0; code == 0 && (list = redlock_config_value(config, "url", i)) != NULL; i++) {
         code = list_add(urls, list, topic);
+    }
+    return code;
+}
+
+/* "" when there is none. */
+static int password_find(const redlock_urls *urls, const redlock_config *config, const char *topic,
+                         char out[REDLOCK_SECRET_BYTES_MAX]) {
+    const char *password = redlock_config_environment("password");
+    const char *file = urls->password_file;
+
+    out[0] = '\0';
+    if (file == NULL && password != NULL) {
+        (void)snprintf(out, REDLOCK_SECRET_BYTES_MAX, "%s", password);
+        return strlen(password) < REDLOCK_SECRET_BYTES_MAX
+                   ? 0
+                   : redlock_say_usage(topic, "the password in REDLOCK_PASSWORD is too long");
+    }
+    file = file != NULL ? file : redlock_config_environment("password-file");
+    file = file != NULL ? file : redlock_config_value(config, "password-file", 0);
+    return file != NULL ? redlock_secret_read(file, topic, out) : 0;
+}
+
+static int logins_add(redlock_urls *urls, const redlock_config *config, const char *topic) {
+    char password[REDLOCK_SECRET_BYTES_MAX];
+    const char *user = redlock_config_environment("user");
+    int code = urls->count > 0 ? password_find(urls, config, topic, password) : 0;
+
+    user = user != NULL ? user : redlock_config_value(config, "user", 0);
+    for (size_t i = 0; code == 0 && i < urls->count && password[0] != '\0'; i++) {
+        char *url = redlock_secret_url_dup(urls->url[i], user, password);
+
+        if (url == NULL) {
+            code = REDLOCK_EXIT_SYSTEM;
+        } else {
+            free(urls->url[i]);
+            urls->url[i] = url;
+        }
+    }
+    explicit_bzero(password, sizeof(password));
+    return code;
+}
+
+int redlock_urls_complete(redlock_urls *urls, const char *topic) {
+    const char *list = getenv("REDLOCK_URL");
+    redlock_config config;
+    int code = redlock_config_load(&config, topic);
+
+    if (code == 0 && urls->count == 0 && urls->local_size == 0 && list != NULL) {
+        code = list_add(urls, list, topic);
+    }
+    if (code == 0 && urls->count == 0 && urls->local_size == 0) {
+        code = config_add(urls, &config, topic);
     }
     if (code == 0 && urls->count == 0 && urls->local_size == 0) {
         code = redlock_say_usage(topic, "no server given: use --url redis://HOST:6379 or set "
                                         "REDLOCK_URL; to try it out, --url local:");
     }
+    if (code == 0) {
+        code = logins_add(urls, &config, topic);
+    }
+    redlock_config_deinit(&config);
     return code;
 }
 

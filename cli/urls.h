@@ -1,4 +1,5 @@
-/* urls.h -- which servers to ask: from --url, or from REDLOCK_URL, with local: for private ones.
+/* urls.h -- which servers to ask: from --url, REDLOCK_URL or the configuration (config.h), with local:
+ * for private ones.
  *
  * Credentials in a URL stay out of sight: the copy here is the only one left after parsing, what
  * stood in argv is blanked, and no function here ever prints a URL. */
@@ -17,14 +18,16 @@ typedef struct redlock_urls {
     size_t count;
     int local_size; /* 0, or the N of local:N: then there is no other URL until it is replaced */
     bool is_local;  /* it was local:N, and now stands in `url` */
+    const char *password_file; /* borrowed; NULL: see the environment and the configuration */
 } redlock_urls;
 
 /* Adds one URL.  Returns 0, or an exit code after saying why. */
 int redlock_urls_add(redlock_urls *urls, const char *text, const char *topic);
 /* Overwrites user and password in `text`, which lies in argv, where ps(1) would show them. */
 void redlock_urls_blank(char *text);
-/* When no URL was given: takes those of REDLOCK_URL, separated by commas or white space; none there
- * either is an error that says what to do.  Returns 0 or an exit code. */
+/* When no URL was given: takes those of REDLOCK_URL, separated by commas or white space, or else of
+ * the configuration; none there either is an error that says what to do.  URLs without user and
+ * password get those of the environment or configuration.  Returns 0 or an exit code. */
 int redlock_urls_complete(redlock_urls *urls, const char *topic);
 /* Reads N of "local:N": odd, 1 to 15; "" is 1.  Returns 0 when it is none. */
 int redlock_urls_local_size(const char *text);

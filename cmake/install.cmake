@@ -37,9 +37,18 @@ configure_file(cmake/redlock.pc.in ${PROJECT_BINARY_DIR}/generated/redlock.pc @O
 install(FILES ${PROJECT_BINARY_DIR}/generated/redlock.pc
     DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-foreach(section 1 3 7)
+install(FILES completions/redlock.bash RENAME redlock
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES completions/_redlock DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+install(FILES completions/redlock.fish
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
+
+foreach(section 1 3 5 7)
     file(GLOB pages CONFIGURE_DEPENDS docs/man/*.${section})
     if(pages)
         install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man${section})
     endif()
 endforeach()
+# One page for both.
+install(FILES docs/man/redlock-status.1 RENAME redlock-ls.1
+    DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

@@ -80,6 +80,8 @@ int main(void) { return 0; }' -lhiredis
     need_for_sim
     need python3-redis python_has redis.lock
     need util-linux has_command setarch
+    need tmux has_command tmux
+    need mandoc has_command mandoc
 }
 
 # The Lua that servers have inside, for the simulator's model servers.

@@ -114,6 +114,7 @@ class World:
         self.failures = 0
         self.env = {key: value for key, value in os.environ.items()
                     if not key.startswith("REDLOCK_") and key != "XDG_RUNTIME_DIR"}
+        self.env["REDLOCK_CONFIG"] = "/dev/null"  # not the configuration of whoever runs this
 
     def server(self, name, *options):
         server = Server(self.folder, name, *options)
