@@ -93,7 +93,9 @@ void redlock_sim_queue_check_before(redlock_sim_world *world, uint32_t node,
                                     const redlock_command *command) {
     world->line.count = 0;
     world->published = 0;
-    if (command->name.len > 0 && command->name.len <= 32) {
+    bool is_meant =
+        command->kind == REDLOCK_COMMAND_GRANT || command->kind == REDLOCK_COMMAND_RELEASE;
+    if (is_meant && command->fenced && command->name.len <= 32) {
         line_read(world, node, command->name, &world->line);
     }
 }

@@ -29,6 +29,7 @@
 #define REDLOCK_LISTEN_IDLE_NS (UINT64_C(30) * REDLOCK_NS_PER_S)
 /* Who can't be woken asks again at least so often; less than the scripts' AWAY_MS. */
 #define REDLOCK_DEAF_POLL_NS REDLOCK_NS_PER_S
+#define REDLOCK_LEASE_POLLS 3u     /* a place is kept for so many polls; as in prelude.lua */
 #define REDLOCK_POLL_FACTOR_MAX 4u /* of the intervals of those at the back; as in prelude.lua */
 
 /* --- vote ------------------------------------------------------------------------------------ */
@@ -180,7 +181,8 @@ typedef struct redlock_node {
     uint32_t run_id_len;
     bool clock_known;
     uint64_t clock_ms;   /* the node's clock was at most this ... */
-    redlock_ns clock_at; /* ... at this instant of ours */
+    redlock_ns clock_at; /* ... at this instant of ours ... */
+    redlock_ns clock_slack; /* ... and behind that by at most this */
     uint32_t inflight;
     redlock_ns waiting_since; /* last sign of life while something is unanswered; NEVER: idle */
     redlock_list wants, open;
@@ -265,7 +267,9 @@ void redlock_wait_wake_all(redlock_core *core, uint32_t node);
 /* A RELEASE of the slot's token may still land on the vote's node; on some node. */
 bool redlock_wait_vote_is_spent(const redlock_core *core, const redlock_vote *vote);
 bool redlock_wait_is_spent(const redlock_core *core, const redlock_slot *slot);
-/* When that is over on all of them. */
+/* When no place in a queue that was taken by now can be kept, or made a grant of, any more. */
+redlock_ns redlock_wait_over(const redlock_core *core, const redlock_slot *slot);
+/* When the releases that may still land are over on all of them. */
 redlock_ns redlock_wait_spent_until(const redlock_core *core, const redlock_slot *slot);
 /* Learns the place from the nodes' answers, and tells it when it has changed. */
 void redlock_wait_learn_place(redlock_core *core, redlock_slot *slot);

@@ -83,6 +83,13 @@ bool redlock_wait_vote_is_spent(const redlock_core *core, const redlock_vote *vo
     return core->now < vote->spent_until;
 }
 
+redlock_ns redlock_wait_over(const redlock_core *core, const redlock_slot *slot) {
+    redlock_ns lease = slot->seek.poll * REDLOCK_POLL_FACTOR_MAX * REDLOCK_LEASE_POLLS;
+    redlock_ns lives = redlock_ns_add(lease, core->config.hand_off + slot->seek.node_timeout);
+    return redlock_ns_add(core->now, redlock_quorum_outlast(lives, core->config.drift_ppm,
+                                                            core->config.drift_floor));
+}
+
 redlock_ns redlock_wait_spent_until(const redlock_core *core, const redlock_slot *slot) {
     redlock_ns until = 0;
     for (uint32_t i = 0; i < core->config.node_count; i++) {
