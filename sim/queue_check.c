@@ -278,6 +278,9 @@ void redlock_sim_queue_check_second(redlock_sim_world *world) {
 void redlock_sim_queue_check_heard(redlock_sim_world *world, uint32_t node,
                                    const redlock_sim_pending *pending,
                                    const redlock_answer *answer) {
+    if (pending->kind == REDLOCK_COMMAND_GRANT && answer->kind != REDLOCK_ANSWER_NO) {
+        world->lock[pending->lock].woken_at[node] = 0; /* not refused by a holder: it is in no queue */
+    }
     /* A place is told only to those who asked for one. */
     if (pending->kind == REDLOCK_COMMAND_GRANT && answer->place > 0 &&
         !world->lock[pending->lock].seek.queued) {
