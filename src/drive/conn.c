@@ -2,8 +2,12 @@
  *
  * Who may touch what:
  *   the mutex      everything, except for
- *   the leader     `in`, from redlock_conn_poll_want until redlock_conn_receive sets in.ready;
+ *   the leader     `in`, from redlock_conn_poll_want until redlock_conn_receive sets in.ready, and with
+ *                  it, while the connection is SHAKING, `link`;
  *   the flusher    `out.flight`, out.sys_errno and out.is_full, while out.flushing is set.
+ * `link` is TLS, and no two threads may be in it.  Sealing and opening take no longer than copying does,
+ * so they are done under the mutex.  A handshake verifies signatures, which takes a thousand times as
+ * long, while nobody has anything to say on this connection: so the leader does it without.
  * The descriptor is opened and doomed under the mutex, and closed by conn_reap alone, so that the
  * number that a leader polls or a flusher writes to cannot become another socket's meanwhile. */
 #include "drive/conn.h"
@@ -26,6 +30,8 @@
 
 #define CONN_IN_BYTES_MIN 16384u
 #define CONN_OUT_BYTES_MIN 4096u
+/* What TLS itself has to say: a server that asks for more and never reads is hung up. */
+#define CONN_SEALED_BYTES_MAX 65536u
 
 _Static_assert(REDLOCK_RESP_REPLY_BYTES_MAX == CONN_IN_BYTES_MIN << 4, "doubling meets the cap");
 _Static_assert(REDLOCK_HELLO_WORDS_BYTES <= REDLOCK_WORDS_BYTES, "a refusal is told whole");
@@ -34,11 +40,12 @@ _Static_assert(REDLOCK_HELLO_WORDS_BYTES <= REDLOCK_WORDS_BYTES, "a refusal is t
 #define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE does it there */
 #endif
 
-/* Moves: DOWN -> RESOLVING -> CONNECTING -> GREETING -> UP, and from each one to DOWN. */
+/* Moves: DOWN -> RESOLVING -> CONNECTING -> [SHAKING ->] GREETING -> UP, and from each one to DOWN. */
 typedef enum conn_state {
     CONN_DOWN = 0,
     CONN_RESOLVING,
     CONN_CONNECTING, /* without a descriptor while the previous one waits to be reaped */
+    CONN_SHAKING, /* hands, over TLS */
     CONN_GREETING,
     CONN_UP
 } conn_state;
@@ -52,15 +59,20 @@ typedef struct conn_fault { /* why the link is about to be told down */
 
 typedef struct conn_input {
     int fd; /* what the leader polls in this round; -1: nothing */
-    bool connecting, ended, starved;
+    bool connecting, shaking, ended, starved;
     int sys_errno;
     redlock_buffer buffer;
+    redlock_tls_result shook; /* shaking: what it came to */
     atomic_bool ready; /* the leader is done with all of the above, and learned something */
 } conn_input;
 
 typedef struct conn_output {
-    redlock_buffer pending, flight;
+    redlock_buffer pending; /* commands */
+    redlock_buffer sealed;  /* TLS: on their way from pending to flight, with what TLS has to say */
+    redlock_buffer flight;
     size_t written; /* of flight */
+    bool has_secret; /* the greeting is in pending or flight, as it is */
+    bool is_parting; /* sealed says to the server why we leave */
     bool flushing;
     bool is_full; /* the kernel took less than it was given */
     bool is_dead; /* the server reads no more; it may still have something to say */
@@ -74,6 +86,7 @@ struct redlock_conn {
     redlock_bytes label, prefix;
     redlock_bytes channel; /* empty: a connection for commands */
     redlock_resolver *resolver;
+    redlock_tls_link *link; /* NULL: plain */
 
     conn_state state;
     int fd;
@@ -85,6 +98,7 @@ struct redlock_conn {
     int connect_errno; /* of the last address that failed */
 
     conn_input in;
+    redlock_buffer opened; /* TLS: what `in` was, to be dispatched */
     conn_output out;
     redlock_owed_ring owed;
     redlock_resp_reader reader;
@@ -92,6 +106,8 @@ struct redlock_conn {
     redlock_hello hello;    /* the last one that was finished */
     bool has_hello;
 };
+
+static const char too_long[] = "a reply is longer than any that we ask for";
 
 /* POSIX allows two numbers for it. */
 static bool errno_means_later(int error) {
@@ -113,8 +129,10 @@ static bool state_may_follow(conn_state from, conn_state to) {
         return from == CONN_DOWN;
     case CONN_CONNECTING:
         return from == CONN_RESOLVING;
-    case CONN_GREETING:
+    case CONN_SHAKING:
         return from == CONN_CONNECTING;
+    case CONN_GREETING:
+        return from == CONN_CONNECTING || from == CONN_SHAKING;
     case CONN_UP:
         return from == CONN_GREETING;
     }
@@ -158,14 +176,35 @@ static void conn_drop(redlock_conn *conn) {
     }
 }
 
+static void conn_fail_tls(redlock_conn *conn) {
+    const char *words = "";
+    redlock_status status = redlock_tls_link_fault(conn->link, &words);
+    conn_fail(conn, status, 0, words);
+    /* An alert, so that the people at the other end can read why. */
+    conn->out.is_parting = redlock_tls_link_take(conn->link, &conn->out.sealed);
+}
+
+/* The password is in what the greeting was written into, and shall not stay there. */
+static void out_wipe(conn_output *out, redlock_buffer *buffer) {
+    if (out->has_secret && buffer->len > 0) {
+        explicit_bzero(buffer->at, buffer->len);
+    }
+}
+
 static void conn_clear_streams(redlock_conn *conn) {
+    out_wipe(&conn->out, &conn->out.pending);
+    out_wipe(&conn->out, &conn->out.flight);
+    conn->out.has_secret = false;
     conn->in.fd = -1;
     conn->in.ended = false;
     conn->in.starved = false;
     conn->in.sys_errno = 0;
     conn->in.buffer.len = 0;
     atomic_store(&conn->in.ready, false);
+    conn->opened.len = 0;
     conn->out.pending.len = 0;
+    conn->out.sealed.len = 0;
+    conn->out.is_parting = false;
     conn->out.flight.len = 0;
     conn->out.written = 0;
     conn->out.is_dead = false;
@@ -174,22 +213,34 @@ static void conn_clear_streams(redlock_conn *conn) {
     redlock_resp_reader_init(&conn->reader);
 }
 
+/* Best effort: the last words are few, and the socket has room for them unless it was stuck before. */
+static void conn_part(redlock_conn *conn) {
+    conn_output *out = &conn->out;
+    if (out->is_parting && !out->is_dead && out->written == out->flight.len) {
+        (void)send(conn->fd, out->sealed.at, out->sealed.len, MSG_NOSIGNAL);
+    }
+}
+
 /* Only the leader gets here, between polls: nobody polls the descriptor, and unless there is a
  * flusher nobody writes to it. */
 static void conn_reap(redlock_conn *conn) {
     if (!conn->doomed || conn->out.flushing) {
         return;
     }
+    conn_part(conn);
     (void)close(conn->fd); /* the number is gone whatever it answers */
     conn->fd = -1;
     conn->doomed = false;
+    if (conn->link != NULL) {
+        redlock_tls_link_end(conn->link);
+    }
     conn_clear_streams(conn);
 }
 
 /* --- connecting ------------------------------------------------------------------------------ */
 
 static void conn_greet(redlock_conn *conn) {
-    redlock_buffer *pending = &conn->out.pending;
+    redlock_buffer *pending = &conn->out.pending; /* reserved before: no copy is left by growing */
     conn_move(conn, CONN_GREETING);
     REDLOCK_ASSERT(pending->len == 0 && conn->owed.count == 0);
     if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
@@ -204,6 +255,36 @@ static void conn_greet(redlock_conn *conn) {
                                            pending->size);
     }
     REDLOCK_ASSERT(pending->len <= REDLOCK_HELLO_BYTES_MAX);
+    conn->out.has_secret = conn->url.password[0] != '\0';
+}
+
+/* What a step of the handshake came to. */
+static void conn_shook(redlock_conn *conn, redlock_tls_result result) {
+    if (result == REDLOCK_TLS_FAILED) {
+        conn_fail_tls(conn);
+        return;
+    }
+    if (!redlock_tls_link_take(conn->link, &conn->out.sealed)) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for TLS");
+    } else if (result == REDLOCK_TLS_DONE) {
+        conn_greet(conn); /* the first word of ours, and the password with it */
+    } else if (result == REDLOCK_TLS_ENDED) {
+        conn->in.ended = true;
+    }
+}
+
+/* The socket stands. */
+static void conn_begin(redlock_conn *conn) {
+    if (conn->link == NULL) {
+        conn_greet(conn);
+        return;
+    }
+    conn_move(conn, CONN_SHAKING);
+    if (redlock_tls_link_start(conn->link)) {
+        conn_shook(conn, redlock_tls_link_shake(conn->link));
+    } else {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for TLS");
+    }
 }
 
 static void conn_fail_to_connect(redlock_conn *conn) {
@@ -226,7 +307,7 @@ static void conn_advance(redlock_conn *conn) {
         if (error != 0) {
             conn->connect_errno = error;
         } else if (connected) {
-            conn_greet(conn);
+            conn_begin(conn);
         }
     }
 }
@@ -243,9 +324,6 @@ static void conn_take_addresses(redlock_conn *conn) {
 
 static void conn_resolve(redlock_conn *conn) {
     switch (conn->url.scheme) {
-    case REDLOCK_URL_TLS:
-        conn_fail(conn, REDLOCK_UNSUPPORTED, 0, "TLS is not in this build");
-        return;
     case REDLOCK_URL_UNIX:
         if (redlock_socket_address(conn->url.path, &conn->addresses)) {
             conn_take_addresses(conn);
@@ -253,6 +331,12 @@ static void conn_resolve(redlock_conn *conn) {
             conn_fail(conn, REDLOCK_IO, ENAMETOOLONG, "cannot connect");
         }
         return;
+    case REDLOCK_URL_TLS:
+        if (conn->link == NULL) { /* never plain instead */
+            conn_fail(conn, REDLOCK_UNSUPPORTED, 0, "TLS is not in this build");
+            return;
+        }
+        break;
     case REDLOCK_URL_TCP:
         break;
     }
@@ -294,6 +378,15 @@ redlock_conn *redlock_conn_create_listening(uint32_t node, const redlock_url *ur
     return conn;
 }
 
+bool redlock_conn_set_tls(redlock_conn *conn, redlock_tls *tls) {
+    REDLOCK_ASSERT(conn->state == CONN_DOWN && conn->link == NULL);
+    if (conn->url.scheme != REDLOCK_URL_TLS) {
+        return true;
+    }
+    conn->link = redlock_tls_link_create(tls, conn->url.host);
+    return conn->link != NULL;
+}
+
 void redlock_conn_destroy(redlock_conn *conn) {
     if (conn == NULL) {
         return;
@@ -302,6 +395,11 @@ void redlock_conn_destroy(redlock_conn *conn) {
     if (conn->fd >= 0) {
         (void)close(conn->fd);
     }
+    conn_clear_streams(conn); /* and the password in them */
+    redlock_tls_link_destroy(conn->link);
+    explicit_bzero(&conn->url, sizeof conn->url);
+    free(conn->opened.at);
+    free(conn->out.sealed.at);
     free(conn->in.buffer.at);
     free(conn->out.pending.at);
     free(conn->out.flight.at);
@@ -357,12 +455,53 @@ void redlock_conn_send(redlock_conn *conn, uint64_t tag, const redlock_command *
 }
 
 static bool out_has_bytes(const conn_output *out) {
-    return out->written < out->flight.len || out->pending.len > 0;
+    return out->written < out->flight.len || out->sealed.len > 0 || out->pending.len > 0;
 }
 
 static bool conn_is_connected(const redlock_conn *conn) {
     return !conn->doomed && !conn->fault.is_set &&
-           (conn->state == CONN_GREETING || conn->state == CONN_UP);
+           (conn->state == CONN_SHAKING || conn->state == CONN_GREETING || conn->state == CONN_UP);
+}
+
+/* While hands are shaken there is nothing to seal, and the link may be the leader's. */
+static bool out_seal(redlock_conn *conn) {
+    conn_output *out = &conn->out;
+    if (out->pending.len == 0) {
+        return true;
+    }
+    REDLOCK_ASSERT(conn->state == CONN_GREETING || conn->state == CONN_UP);
+    redlock_bytes commands = {out->pending.at, out->pending.len};
+    if (redlock_tls_link_seal(conn->link, commands) != REDLOCK_TLS_DONE) {
+        conn_fail_tls(conn);
+        return false;
+    }
+    out_wipe(out, &out->pending);
+    out->has_secret = false;
+    out->pending.len = 0;
+    if (!redlock_tls_link_take(conn->link, &out->sealed)) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for TLS");
+        return false;
+    }
+    return true;
+}
+
+/* All of flight is written: what waits takes its place.  False: the link is to be told down. */
+static bool out_load(redlock_conn *conn) {
+    conn_output *out = &conn->out;
+    redlock_buffer *from = &out->pending;
+    if (conn->link != NULL) {
+        if (!out_seal(conn)) {
+            return false;
+        }
+        from = &out->sealed;
+    }
+
+    redlock_buffer emptied = out->flight;
+    emptied.len = 0;
+    out->flight = *from;
+    *from = emptied;
+    out->written = 0;
+    return true;
 }
 
 bool redlock_conn_flush_begin(redlock_conn *conn) {
@@ -372,12 +511,8 @@ bool redlock_conn_flush_begin(redlock_conn *conn) {
         return false;
     }
 
-    if (out->written == out->flight.len) {
-        redlock_buffer emptied = out->flight;
-        emptied.len = 0;
-        out->flight = out->pending;
-        out->pending = emptied;
-        out->written = 0;
+    if (out->written == out->flight.len && !out_load(conn)) {
+        return false;
     }
     out->flushing = true;
     out->is_full = false;
@@ -407,6 +542,7 @@ void redlock_conn_write(redlock_conn *conn) {
 static void out_take_error(redlock_conn *conn) {
     conn->out.is_dead = true;
     conn->out.pending.len = 0;
+    conn->out.sealed.len = 0;
     conn->out.written = conn->out.flight.len;
     if (conn->out.sys_errno != EPIPE && conn->out.sys_errno != ECONNRESET) {
         conn_fail(conn, REDLOCK_IO, conn->out.sys_errno, "cannot send");
@@ -423,6 +559,10 @@ bool redlock_conn_flush_end(redlock_conn *conn) {
     if (out->sys_errno != 0) {
         out_take_error(conn);
         return true;
+    }
+    if (out->written == out->flight.len && out->has_secret) {
+        out_wipe(out, &out->flight); /* where the greeting is alone: nothing is sent before its answer */
+        out->has_secret = false;
     }
     atomic_store(&out->blocked, out->is_full);
     return out->is_full;
@@ -448,6 +588,7 @@ int redlock_conn_poll_want(redlock_conn *conn, short *ret_events) {
         *ret_events = is_stuck ? POLLIN | POLLOUT : POLLIN;
     }
     conn->in.connecting = is_connecting;
+    conn->in.shaking = conn->state == CONN_SHAKING;
     conn->in.fd = conn->fd;
     return conn->fd;
 }
@@ -483,6 +624,16 @@ static void in_read(conn_input *in) {
     }
 }
 
+/* Not under the mutex, so it asks `in` and not the connection's state: somebody may hang up now. */
+static void in_shake(conn_input *in, redlock_tls_link *link) {
+    redlock_bytes bytes = {in->buffer.at, in->buffer.len};
+    in->shook = REDLOCK_TLS_FAILED;
+    if (redlock_tls_link_put(link, bytes)) {
+        in->shook = redlock_tls_link_shake(link);
+    }
+    in->buffer.len = 0;
+}
+
 void redlock_conn_receive(redlock_conn *conn, short revents) {
     conn_input *in = &conn->in;
     if (in->fd < 0 || revents == 0) {
@@ -499,6 +650,9 @@ void redlock_conn_receive(redlock_conn *conn, short revents) {
             return;
         }
         in_read(in);
+        if (in->shaking) {
+            in_shake(in, conn->link);
+        }
     }
     in->fd = -1;
     atomic_store(&in->ready, true); /* from here on `in` is the mutex holder's */
@@ -578,8 +732,8 @@ static bool dispatch_reply(redlock_conn *conn, const uint8_t *data, redlock_ns n
 
 /* The sink may hang up, and even connect again: then the rest of the buffer is void, and stays so
  * because `doomed` holds until the reaping empties it. */
-static void dispatch_replies(redlock_conn *conn, redlock_ns now, const redlock_conn_sink *sink) {
-    redlock_buffer *buffer = &conn->in.buffer;
+static void dispatch_replies(redlock_conn *conn, redlock_buffer *buffer, redlock_ns now,
+                             const redlock_conn_sink *sink) {
     bool go_on = true;
     size_t at = 0;
     while (go_on && at < buffer->len) {
@@ -608,10 +762,78 @@ static void dispatch_replies(redlock_conn *conn, redlock_ns now, const redlock_c
     }
 }
 
+/* Room for the next bytes, which there is unless a reply fills all of it. */
+static bool opened_make_room(redlock_conn *conn) {
+    redlock_buffer *opened = &conn->opened;
+    if (opened->len < opened->size) {
+        return true;
+    }
+    if (opened->size >= REDLOCK_RESP_REPLY_BYTES_MAX) {
+        conn_fail(conn, REDLOCK_PROTOCOL, 0, too_long);
+        return false;
+    }
+    if (!redlock_buffer_reserve(opened, 1, CONN_IN_BYTES_MIN)) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for a reply");
+        return false;
+    }
+    return true;
+}
+
+/* TLS: record for record, because the sink may hang up between any two replies.  All that was received
+ * is opened, so that nothing lies in the link for which no poll would wake anybody. */
+static void dispatch_sealed(redlock_conn *conn, redlock_ns now, const redlock_conn_sink *sink) {
+    redlock_bytes sealed = {conn->in.buffer.at, conn->in.buffer.len};
+    redlock_tls_result result =
+        redlock_tls_link_put(conn->link, sealed) ? REDLOCK_TLS_DONE : REDLOCK_TLS_FAILED;
+    conn->in.buffer.len = 0;
+    while (result == REDLOCK_TLS_DONE) {
+        if (!opened_make_room(conn)) {
+            return;
+        }
+        result = redlock_tls_link_open(conn->link, &conn->opened);
+        if (result == REDLOCK_TLS_DONE) {
+            dispatch_replies(conn, &conn->opened, now, sink);
+        }
+        if (conn->doomed || conn->fault.is_set) {
+            return;
+        }
+    }
+
+    if (result == REDLOCK_TLS_FAILED) {
+        conn_fail_tls(conn);
+    } else if (!redlock_tls_link_take(conn->link, &conn->out.sealed)) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for TLS");
+    } else if (conn->out.sealed.len > CONN_SEALED_BYTES_MAX) {
+        conn_fail(conn, REDLOCK_PROTOCOL, 0, "the server asks much of TLS and reads nothing");
+    } else if (result == REDLOCK_TLS_ENDED) {
+        conn->in.ended = true;
+    }
+}
+
+/* With TLS 1.3 a server misses our certificate only after we have gone on to the greeting, and may hang
+ * up on that so fast that its alert is lost. */
+static bool dispatch_end_of_tls(redlock_conn *conn) {
+    const conn_input *in = &conn->in;
+    bool is_over = in->ended || in->sys_errno != 0;
+    if (conn->link == NULL || !is_over || conn->state == CONN_UP) {
+        return false;
+    }
+    if (redlock_tls_link_lacks_certificate(conn->link)) {
+        conn_fail(conn, REDLOCK_UNTRUSTED, 0,
+                  "the server wants a client certificate (it asked for one, and hung up)");
+    } else if (conn->state == CONN_SHAKING) {
+        conn_fail(conn, REDLOCK_IO, in->sys_errno, "the server hung up in the TLS handshake");
+    }
+    return conn->fault.is_set;
+}
+
 /* What the reading came to, after the replies before it have been told. */
 static void dispatch_end(redlock_conn *conn) {
     const conn_input *in = &conn->in;
     bool is_full = in->buffer.len == in->buffer.size;
+    if (dispatch_end_of_tls(conn)) {
+        return;
+    }
     if (in->ended) {
         conn_fail(conn, REDLOCK_IO, 0, "the server closed the connection");
     } else if (in->sys_errno != 0) {
@@ -619,13 +841,13 @@ static void dispatch_end(redlock_conn *conn) {
     } else if (is_full && in->starved) {
         conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for a reply");
     } else if (is_full && in->buffer.size >= REDLOCK_RESP_REPLY_BYTES_MAX) {
-        conn_fail(conn, REDLOCK_PROTOCOL, 0, "a reply is longer than any that we ask for");
+        conn_fail(conn, REDLOCK_PROTOCOL, 0, too_long);
     }
 }
 
 static void dispatch_connected(redlock_conn *conn) {
     if (conn->in.sys_errno == 0) {
-        conn_greet(conn);
+        conn_begin(conn);
         return;
     }
     conn->connect_errno = conn->in.sys_errno;
@@ -641,8 +863,12 @@ static void dispatch_input(redlock_conn *conn, redlock_ns now, const redlock_con
         dispatch_connected(conn);
         return;
     }
-    if (conn->in.buffer.len > 0) {
-        dispatch_replies(conn, now, sink);
+    if (conn->state == CONN_SHAKING) {
+        conn_shook(conn, conn->in.shook);
+    } else if (conn->in.buffer.len > 0 && conn->link != NULL) {
+        dispatch_sealed(conn, now, sink);
+    } else if (conn->in.buffer.len > 0) {
+        dispatch_replies(conn, &conn->in.buffer, now, sink);
     }
     if (!conn->doomed) {
         dispatch_end(conn);
