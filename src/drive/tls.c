@@ -298,9 +298,10 @@ void redlock_tls_link_end(redlock_tls_link *link) {
 /* --- bytes ----------------------------------------------------------------------------------- */
 
 static redlock_tls_result link_fail(redlock_tls_link *link, unsigned long error) {
+    bool verifies = SSL_get_verify_mode(link->ssl) != SSL_VERIFY_NONE;
     const redlock_tls_trouble trouble = {
         .error = error,
-        .verify_result = SSL_get_verify_result(link->ssl),
+        .verify_result = verifies ? SSL_get_verify_result(link->ssl) : X509_V_OK,
         .lacks_certificate = link->lacks_certificate,
         .host = link->host,
     };

@@ -45,6 +45,7 @@ static void explain_chain(long result, const char *host, redlock_tls_fault *faul
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    case X509_V_ERR_CERT_SIGNATURE_FAILURE: /* an authority made anew, with the name of the old one */
         fault_set(fault, REDLOCK_UNTRUSTED,
                   "the server's certificate is from an authority that is not trusted here", NULL);
         return;
@@ -115,7 +116,7 @@ void redlock_tls_explain(const redlock_tls_trouble *trouble, redlock_tls_fault *
     bool is_ours = ERR_GET_LIB(trouble->error) == ERR_LIB_SSL;
     if (reason == ERR_R_MALLOC_FAILURE) {
         fault_set(ret_fault, REDLOCK_NOMEM, "no memory for TLS", NULL);
-    } else if (is_ours && reason == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+    } else if (trouble->verify_result != X509_V_OK) { /* other errors may come before it */
         explain_chain(trouble->verify_result, trouble->host, ret_fault);
     } else if (is_ours && reason > REASON_OF_ALERT && reason < REASON_OF_ALERT + 256) {
         explain_alert(reason - REASON_OF_ALERT, trouble, ret_fault);

@@ -14,7 +14,7 @@ typedef struct redlock_tls_fault { /* OK: none */
 
 typedef struct redlock_tls_trouble { /* what is known when something fails */
     unsigned long error;             /* the first of OpenSSL's queue; 0: none */
-    long verify_result;              /* X509_V_*: of the peer's chain */
+    long verify_result;              /* X509_V_*: of the peer's chain; OK also when nobody looked */
     bool lacks_certificate;          /* we were asked for one and had none */
     const char *host;
 } redlock_tls_trouble;
