@@ -72,7 +72,6 @@ typedef struct conn_output {
     redlock_buffer flight;
     size_t written; /* of flight */
     bool has_secret; /* the greeting is in pending or flight, as it is */
-    bool is_parting; /* sealed says to the server why we leave */
     bool flushing;
     bool is_full; /* the kernel took less than it was given */
     bool is_dead; /* the server reads no more; it may still have something to say */
@@ -176,12 +175,18 @@ static void conn_drop(redlock_conn *conn) {
     }
 }
 
+/* The last word is an alert, so that the people at the other end can read why.  Best effort: it is
+ * short, and goes out at once or not at all. */
 static void conn_fail_tls(redlock_conn *conn) {
+    conn_output *out = &conn->out;
     const char *words = "";
     redlock_status status = redlock_tls_link_fault(conn->link, &words);
     conn_fail(conn, status, 0, words);
-    /* An alert, so that the people at the other end can read why. */
-    conn->out.is_parting = redlock_tls_link_take(conn->link, &conn->out.sealed);
+    if (redlock_tls_link_take(conn->link, &out->sealed) && out->sealed.len > 0 && !out->flushing &&
+        !out->is_dead && out->written == out->flight.len) {
+        (void)send(conn->fd, out->sealed.at, out->sealed.len, MSG_NOSIGNAL);
+    }
+    out->sealed.len = 0;
 }
 
 /* The password is in what the greeting was written into, and shall not stay there. */
@@ -204,7 +209,6 @@ static void conn_clear_streams(redlock_conn *conn) {
     conn->opened.len = 0;
     conn->out.pending.len = 0;
     conn->out.sealed.len = 0;
-    conn->out.is_parting = false;
     conn->out.flight.len = 0;
     conn->out.written = 0;
     conn->out.is_dead = false;
@@ -213,21 +217,12 @@ static void conn_clear_streams(redlock_conn *conn) {
     redlock_resp_reader_init(&conn->reader);
 }
 
-/* Best effort: the last words are few, and the socket has room for them unless it was stuck before. */
-static void conn_part(redlock_conn *conn) {
-    conn_output *out = &conn->out;
-    if (out->is_parting && !out->is_dead && out->written == out->flight.len) {
-        (void)send(conn->fd, out->sealed.at, out->sealed.len, MSG_NOSIGNAL);
-    }
-}
-
 /* Only the leader gets here, between polls: nobody polls the descriptor, and unless there is a
  * flusher nobody writes to it. */
 static void conn_reap(redlock_conn *conn) {
     if (!conn->doomed || conn->out.flushing) {
         return;
     }
-    conn_part(conn);
     (void)close(conn->fd); /* the number is gone whatever it answers */
     conn->fd = -1;
     conn->doomed = false;
