@@ -184,10 +184,10 @@ REDLOCK_API int redlock_client_init_nodes(redlock_client *client, int force,
 
 typedef struct redlock_acquire_options {
     uint32_t struct_size;
-    uint32_t flags;          /* REDLOCK_ACQUIRE_* */
-    int64_t ttl_ms;          /* 30,000; 1 to ttl_max */
-    int64_t wait_ms;         /* 0: try once.  Else how long to go on; REDLOCK_FOREVER */
-    int64_t tries_max;       /* 0: as many attempts as wait_ms allows */
+    uint32_t flags;    /* REDLOCK_ACQUIRE_* */
+    int64_t ttl_ms;    /* 30,000; 1 to ttl_max */
+    int64_t wait_ms;   /* 0: try once.  Else how long to go on; REDLOCK_FOREVER */
+    int64_t tries_max; /* 0: as many attempts as wait_ms allows */
     /* Where no queue is used, and after failures: */
     int64_t retry_min_ms;    /* 50; -1: none.  Between attempts: this plus a random part ... */
     int64_t retry_jitter_ms; /* 250; -1: none.  ... of up to this.  Never less than 1 ms in all */

@@ -25,27 +25,24 @@
 #include "drive/buffer.h"
 #include "drive/owed.h"
 #include "drive/socket.h"
+#include "drive/stream.h"
 #include "wire/message.h"
 #include "wire/step.h"
 
-#define CONN_IN_BYTES_MIN 16384u
 #define CONN_OUT_BYTES_MIN 4096u
 /* What TLS itself has to say: a server that asks for more and never reads is hung up. */
 #define CONN_SEALED_BYTES_MAX 65536u
 
-_Static_assert(REDLOCK_RESP_REPLY_BYTES_MAX == CONN_IN_BYTES_MIN << 4, "doubling meets the cap");
+_Static_assert(REDLOCK_RESP_REPLY_BYTES_MAX == REDLOCK_INPUT_BYTES_MIN << 4,
+               "doubling meets the cap");
 _Static_assert(REDLOCK_HELLO_WORDS_BYTES <= REDLOCK_WORDS_BYTES, "a refusal is told whole");
-
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE does it there */
-#endif
 
 /* Moves: DOWN -> RESOLVING -> CONNECTING -> [SHAKING ->] GREETING -> UP, and from each one to DOWN. */
 typedef enum conn_state {
     CONN_DOWN = 0,
     CONN_RESOLVING,
     CONN_CONNECTING, /* without a descriptor while the previous one waits to be reaped */
-    CONN_SHAKING, /* hands, over TLS */
+    CONN_SHAKING,    /* hands, over TLS */
     CONN_GREETING,
     CONN_UP
 } conn_state;
@@ -56,28 +53,6 @@ typedef struct conn_fault { /* why the link is about to be told down */
     int sys_errno;
     char words[REDLOCK_WORDS_BYTES];
 } conn_fault;
-
-typedef struct conn_input {
-    int fd; /* what the leader polls in this round; -1: nothing */
-    bool connecting, shaking, ended, starved;
-    int sys_errno;
-    redlock_buffer buffer;
-    redlock_tls_result shook; /* shaking: what it came to */
-    atomic_bool ready; /* the leader is done with all of the above, and learned something */
-} conn_input;
-
-typedef struct conn_output {
-    redlock_buffer pending; /* commands */
-    redlock_buffer sealed;  /* TLS: on their way from pending to flight, with what TLS has to say */
-    redlock_buffer flight;
-    size_t written; /* of flight */
-    bool has_secret; /* the greeting is in pending or flight, as it is */
-    bool flushing;
-    bool is_full; /* the kernel took less than it was given */
-    bool is_dead; /* the server reads no more; it may still have something to say */
-    int sys_errno;
-    atomic_bool blocked; /* until the leader sees POLLOUT */
-} conn_output;
 
 struct redlock_conn {
     uint32_t node;
@@ -96,9 +71,9 @@ struct redlock_conn {
     uint32_t address_next;
     int connect_errno; /* of the last address that failed */
 
-    conn_input in;
+    redlock_input in;
     redlock_buffer opened; /* TLS: what `in` was, to be dispatched */
-    conn_output out;
+    redlock_output out;
     redlock_owed_ring owed;
     redlock_resp_reader reader;
     redlock_hello greeting; /* in progress */
@@ -107,16 +82,6 @@ struct redlock_conn {
 };
 
 static const char too_long[] = "a reply is longer than any that we ask for";
-
-/* POSIX allows two numbers for it. */
-static bool errno_means_later(int error) {
-#if EAGAIN != EWOULDBLOCK
-    if (error == EWOULDBLOCK) {
-        return true;
-    }
-#endif
-    return error == EAGAIN;
-}
 
 /* --- states ---------------------------------------------------------------------------------- */
 
@@ -175,45 +140,17 @@ static void conn_drop(redlock_conn *conn) {
     }
 }
 
-/* The last word is an alert, so that the people at the other end can read why.  Best effort: it is
- * short, and goes out at once or not at all. */
 static void conn_fail_tls(redlock_conn *conn) {
-    conn_output *out = &conn->out;
     const char *words = "";
     redlock_status status = redlock_tls_link_fault(conn->link, &words);
     conn_fail(conn, status, 0, words);
-    if (redlock_tls_link_take(conn->link, &out->sealed) && out->sealed.len > 0 && !out->flushing &&
-        !out->is_dead && out->written == out->flight.len) {
-        (void)send(conn->fd, out->sealed.at, out->sealed.len, MSG_NOSIGNAL);
-    }
-    out->sealed.len = 0;
-}
-
-/* The password is in what the greeting was written into, and shall not stay there. */
-static void out_wipe(conn_output *out, redlock_buffer *buffer) {
-    if (out->has_secret && buffer->len > 0) {
-        explicit_bzero(buffer->at, buffer->len);
-    }
+    redlock_output_part(&conn->out, conn->link, conn->fd);
 }
 
 static void conn_clear_streams(redlock_conn *conn) {
-    out_wipe(&conn->out, &conn->out.pending);
-    out_wipe(&conn->out, &conn->out.flight);
-    conn->out.has_secret = false;
-    conn->in.fd = -1;
-    conn->in.ended = false;
-    conn->in.starved = false;
-    conn->in.sys_errno = 0;
-    conn->in.buffer.len = 0;
-    atomic_store(&conn->in.ready, false);
+    redlock_input_clear(&conn->in);
+    redlock_output_clear(&conn->out);
     conn->opened.len = 0;
-    conn->out.pending.len = 0;
-    conn->out.sealed.len = 0;
-    conn->out.flight.len = 0;
-    conn->out.written = 0;
-    conn->out.is_dead = false;
-    conn->out.sys_errno = 0;
-    atomic_store(&conn->out.blocked, false);
     redlock_resp_reader_init(&conn->reader);
 }
 
@@ -357,8 +294,8 @@ redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock
     conn->prefix = prefix;
     conn->resolver = resolver;
     conn->fd = -1;
-    atomic_init(&conn->in.ready, false);
-    atomic_init(&conn->out.blocked, false);
+    redlock_input_init(&conn->in);
+    redlock_output_init(&conn->out);
     conn_clear_streams(conn);
     return conn;
 }
@@ -390,14 +327,11 @@ void redlock_conn_destroy(redlock_conn *conn) {
     if (conn->fd >= 0) {
         (void)close(conn->fd);
     }
-    conn_clear_streams(conn); /* and the password in them */
     redlock_tls_link_destroy(conn->link);
     explicit_bzero(&conn->url, sizeof conn->url);
+    redlock_input_deinit(&conn->in);
+    redlock_output_deinit(&conn->out);
     free(conn->opened.at);
-    free(conn->out.sealed.at);
-    free(conn->in.buffer.at);
-    free(conn->out.pending.at);
-    free(conn->out.flight.at);
     free(conn->owed.at);
     free(conn);
 }
@@ -449,64 +383,31 @@ void redlock_conn_send(redlock_conn *conn, uint64_t tag, const redlock_command *
     }
 }
 
-static bool out_has_bytes(const conn_output *out) {
-    return out->written < out->flight.len || out->sealed.len > 0 || out->pending.len > 0;
-}
-
 static bool conn_is_connected(const redlock_conn *conn) {
     return !conn->doomed && !conn->fault.is_set &&
            (conn->state == CONN_SHAKING || conn->state == CONN_GREETING || conn->state == CONN_UP);
 }
 
-/* While hands are shaken there is nothing to seal, and the link may be the leader's. */
-static bool out_seal(redlock_conn *conn) {
-    conn_output *out = &conn->out;
-    if (out->pending.len == 0) {
-        return true;
-    }
-    REDLOCK_ASSERT(conn->state == CONN_GREETING || conn->state == CONN_UP);
-    redlock_bytes commands = {out->pending.at, out->pending.len};
-    if (redlock_tls_link_seal(conn->link, commands) != REDLOCK_TLS_DONE) {
-        conn_fail_tls(conn);
-        return false;
-    }
-    out_wipe(out, &out->pending);
-    out->has_secret = false;
-    out->pending.len = 0;
-    if (!redlock_tls_link_take(conn->link, &out->sealed)) {
+static bool conn_load(redlock_conn *conn) {
+    redlock_status status = redlock_output_load(&conn->out, conn->link);
+    if (status == REDLOCK_NOMEM) {
         conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for TLS");
-        return false;
+    } else if (status != REDLOCK_OK) {
+        conn_fail_tls(conn);
     }
-    return true;
-}
-
-/* All of flight is written: what waits takes its place.  False: the link is to be told down. */
-static bool out_load(redlock_conn *conn) {
-    conn_output *out = &conn->out;
-    redlock_buffer *from = &out->pending;
-    if (conn->link != NULL) {
-        if (!out_seal(conn)) {
-            return false;
-        }
-        from = &out->sealed;
-    }
-
-    redlock_buffer emptied = out->flight;
-    emptied.len = 0;
-    out->flight = *from;
-    *from = emptied;
-    out->written = 0;
-    return true;
+    return status == REDLOCK_OK;
 }
 
 bool redlock_conn_flush_begin(redlock_conn *conn) {
-    conn_output *out = &conn->out;
-    if (out->flushing || out->is_dead || !out_has_bytes(out) || !conn_is_connected(conn) ||
-        atomic_load(&out->blocked)) {
+    redlock_output *out = &conn->out;
+    if (out->flushing || out->is_dead || !redlock_output_has_bytes(out) ||
+        !conn_is_connected(conn) || atomic_load(&out->blocked)) {
         return false;
     }
 
-    if (out->written == out->flight.len && !out_load(conn)) {
+    /* Commands are there only behind a handshake; before that the link may be the leader's. */
+    REDLOCK_ASSERT(out->pending.len == 0 || conn->state != CONN_SHAKING);
+    if (redlock_output_is_written(out) && !conn_load(conn)) {
         return false;
     }
     out->flushing = true;
@@ -515,21 +416,8 @@ bool redlock_conn_flush_begin(redlock_conn *conn) {
 }
 
 void redlock_conn_write(redlock_conn *conn) {
-    conn_output *out = &conn->out;
-    REDLOCK_ASSERT(out->flushing);
-    while (out->written < out->flight.len) {
-        ssize_t n = send(conn->fd, out->flight.at + out->written, out->flight.len - out->written,
-                         MSG_NOSIGNAL);
-        if (n >= 0) {
-            out->written += (size_t)n;
-        } else if (errno_means_later(errno) || errno == ENOBUFS) {
-            out->is_full = true;
-            return;
-        } else if (errno != EINTR) {
-            out->sys_errno = errno;
-            return;
-        }
-    }
+    REDLOCK_ASSERT(conn->out.flushing);
+    redlock_output_write(&conn->out, conn->fd);
 }
 
 /* A peer that closed may have said why, and the bytes before its end are still to be read: the
@@ -545,7 +433,7 @@ static void out_take_error(redlock_conn *conn) {
 }
 
 bool redlock_conn_flush_end(redlock_conn *conn) {
-    conn_output *out = &conn->out;
+    redlock_output *out = &conn->out;
     REDLOCK_ASSERT(out->flushing);
     out->flushing = false;
     if (conn->doomed) {
@@ -555,10 +443,7 @@ bool redlock_conn_flush_end(redlock_conn *conn) {
         out_take_error(conn);
         return true;
     }
-    if (out->written == out->flight.len && out->has_secret) {
-        out_wipe(out, &out->flight); /* where the greeting is alone: nothing is sent before its answer */
-        out->has_secret = false;
-    }
+    redlock_output_forget(out);
     atomic_store(&out->blocked, out->is_full);
     return out->is_full;
 }
@@ -579,7 +464,7 @@ int redlock_conn_poll_want(redlock_conn *conn, short *ret_events) {
         *ret_events = POLLOUT;
     } else {
         /* Bytes that nobody is writing: a flush is due as soon as the leader is back. */
-        bool is_stuck = !conn->out.flushing && out_has_bytes(&conn->out);
+        bool is_stuck = !conn->out.flushing && redlock_output_has_bytes(&conn->out);
         *ret_events = is_stuck ? POLLIN | POLLOUT : POLLIN;
     }
     conn->in.connecting = is_connecting;
@@ -588,55 +473,14 @@ int redlock_conn_poll_want(redlock_conn *conn, short *ret_events) {
     return conn->fd;
 }
 
-static void in_connected(conn_input *in) {
-    socklen_t len = sizeof in->sys_errno;
-    if (getsockopt(in->fd, SOL_SOCKET, SO_ERROR, &in->sys_errno, &len) != 0) {
-        in->sys_errno = errno;
-    }
-}
-
-static void in_read(conn_input *in) {
-    redlock_buffer *buffer = &in->buffer;
-    ssize_t n;
-    in->starved = false;
-    if (buffer->len == buffer->size && buffer->size < REDLOCK_RESP_REPLY_BYTES_MAX &&
-        !redlock_buffer_reserve(buffer, 1, CONN_IN_BYTES_MIN)) {
-        in->starved = true;
-    }
-    if (buffer->len == buffer->size) {
-        return; /* the dispatch will see that no reply fits */
-    }
-
-    do {
-        n = recv(in->fd, buffer->at + buffer->len, buffer->size - buffer->len, 0);
-    } while (n < 0 && errno == EINTR);
-    if (n > 0) {
-        buffer->len += (size_t)n;
-    } else if (n == 0) {
-        in->ended = true;
-    } else if (!errno_means_later(errno)) {
-        in->sys_errno = errno;
-    }
-}
-
-/* Not under the mutex, so it asks `in` and not the connection's state: somebody may hang up now. */
-static void in_shake(conn_input *in, redlock_tls_link *link) {
-    redlock_bytes bytes = {in->buffer.at, in->buffer.len};
-    in->shook = REDLOCK_TLS_FAILED;
-    if (redlock_tls_link_put(link, bytes)) {
-        in->shook = redlock_tls_link_shake(link);
-    }
-    in->buffer.len = 0;
-}
-
 void redlock_conn_receive(redlock_conn *conn, short revents) {
-    conn_input *in = &conn->in;
+    redlock_input *in = &conn->in;
     if (in->fd < 0 || revents == 0) {
         return;
     }
 
     if (in->connecting) {
-        in_connected(in);
+        redlock_input_connected(in);
     } else {
         if ((revents & POLLOUT) != 0) {
             atomic_store(&conn->out.blocked, false);
@@ -644,9 +488,9 @@ void redlock_conn_receive(redlock_conn *conn, short revents) {
         if ((revents & ~POLLOUT) == 0) {
             return;
         }
-        in_read(in);
+        redlock_input_read(in);
         if (in->shaking) {
-            in_shake(in, conn->link);
+            redlock_input_shake(in, conn->link);
         }
     }
     in->fd = -1;
@@ -767,7 +611,7 @@ static bool opened_make_room(redlock_conn *conn) {
         conn_fail(conn, REDLOCK_PROTOCOL, 0, too_long);
         return false;
     }
-    if (!redlock_buffer_reserve(opened, 1, CONN_IN_BYTES_MIN)) {
+    if (!redlock_buffer_reserve(opened, 1, REDLOCK_INPUT_BYTES_MIN)) {
         conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for a reply");
         return false;
     }
@@ -808,7 +652,7 @@ static void dispatch_sealed(redlock_conn *conn, redlock_ns now, const redlock_co
 /* With TLS 1.3 a server misses our certificate only after we have gone on to the greeting, and may hang
  * up on that so fast that its alert is lost. */
 static bool dispatch_end_of_tls(redlock_conn *conn) {
-    const conn_input *in = &conn->in;
+    const redlock_input *in = &conn->in;
     bool is_over = in->ended || in->sys_errno != 0;
     if (conn->link == NULL || !is_over || conn->state == CONN_UP) {
         return false;
@@ -824,7 +668,7 @@ static bool dispatch_end_of_tls(redlock_conn *conn) {
 
 /* What the reading came to, after the replies before it have been told. */
 static void dispatch_end(redlock_conn *conn) {
-    const conn_input *in = &conn->in;
+    const redlock_input *in = &conn->in;
     bool is_full = in->buffer.len == in->buffer.size;
     if (dispatch_end_of_tls(conn)) {
         return;

@@ -24,7 +24,7 @@ static const char *file_wrong(int fd) {
 }
 
 static const char *errno_words(int error) {
-    return error == ENOENT ? "it does not exist"
+    return error == ENOENT   ? "it does not exist"
            : error == EACCES ? "this user may not read it"
                              : "it cannot be opened";
 }

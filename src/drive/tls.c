@@ -36,6 +36,9 @@ struct redlock_tls_link {
     BIO *in, *out;    /* the SSL's own */
     SSL_SESSION *session;
     bool lacks_certificate;
+    /* Written by each call, so that ThreadSanitizer, which does not see into OpenSSL, sees when two
+     * threads are in here. */
+    uint32_t call_count;
     redlock_tls_fault fault;
     char host[HOST_BYTES];
 };
@@ -297,6 +300,12 @@ void redlock_tls_link_end(redlock_tls_link *link) {
 
 /* --- bytes ----------------------------------------------------------------------------------- */
 
+/* The queue of errors is the thread's: what others left in it must not be taken for the link's. */
+static void link_enter(redlock_tls_link *link) {
+    link->call_count++;
+    ERR_clear_error();
+}
+
 static redlock_tls_result link_fail(redlock_tls_link *link, unsigned long error) {
     bool verifies = SSL_get_verify_mode(link->ssl) != SSL_VERIFY_NONE;
     const redlock_tls_trouble trouble = {
@@ -329,7 +338,7 @@ static redlock_tls_result link_result(redlock_tls_link *link, int rc) {
 
 bool redlock_tls_link_put(redlock_tls_link *link, redlock_bytes bytes) {
     REDLOCK_ASSERT(bytes.len <= INT_MAX);
-    ERR_clear_error();
+    link_enter(link);
     if (bytes.len == 0 || BIO_write(link->in, bytes.at, (int)bytes.len) == (int)bytes.len) {
         return true;
     }
@@ -338,6 +347,7 @@ bool redlock_tls_link_put(redlock_tls_link *link, redlock_bytes bytes) {
 }
 
 bool redlock_tls_link_take(redlock_tls_link *link, redlock_buffer *out) {
+    link_enter(link);
     size_t count = BIO_ctrl_pending(link->out);
     if (count == 0) {
         return true;
@@ -352,7 +362,7 @@ bool redlock_tls_link_take(redlock_tls_link *link, redlock_buffer *out) {
 }
 
 redlock_tls_result redlock_tls_link_shake(redlock_tls_link *link) {
-    ERR_clear_error();
+    link_enter(link);
     redlock_tls_result result = link_result(link, SSL_do_handshake(link->ssl));
     if (result == REDLOCK_TLS_DONE) {
         /* OpenSSL has refused before it gets here; a mistake in what we asked of it must not open
@@ -367,7 +377,7 @@ redlock_tls_result redlock_tls_link_shake(redlock_tls_link *link) {
 redlock_tls_result redlock_tls_link_open(redlock_tls_link *link, redlock_buffer *out) {
     size_t count = 0;
     REDLOCK_ASSERT(out->len < out->size);
-    ERR_clear_error();
+    link_enter(link);
     int rc = SSL_read_ex(link->ssl, out->at + out->len, out->size - out->len, &count);
     redlock_tls_result result = link_result(link, rc);
     out->len += result == REDLOCK_TLS_DONE ? count : 0;
@@ -377,7 +387,7 @@ redlock_tls_result redlock_tls_link_open(redlock_tls_link *link, redlock_buffer 
 redlock_tls_result redlock_tls_link_seal(redlock_tls_link *link, redlock_bytes bytes) {
     size_t count = 0;
     REDLOCK_ASSERT(bytes.len > 0 && SSL_is_init_finished(link->ssl) == 1);
-    ERR_clear_error();
+    link_enter(link);
     redlock_tls_result result =
         link_result(link, SSL_write_ex(link->ssl, bytes.at, bytes.len, &count));
     if (result == REDLOCK_TLS_DONE) {

@@ -25,8 +25,8 @@ static void explain_chain(long result, const char *host, redlock_tls_fault *faul
     switch (result) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-        fault_set(fault, REDLOCK_UNTRUSTED, "the server's certificate is not for this host: ",
-                  host);
+        fault_set(fault, REDLOCK_UNTRUSTED,
+                  "the server's certificate is not for this host: ", host);
         return;
     case X509_V_ERR_CERT_HAS_EXPIRED:
         fault_set(fault, REDLOCK_UNTRUSTED,
@@ -50,8 +50,8 @@ static void explain_chain(long result, const char *host, redlock_tls_fault *faul
                   "the server's certificate is from an authority that is not trusted here", NULL);
         return;
     default: /* of some seventy */
-        fault_set(fault, REDLOCK_UNTRUSTED, "the server's certificate is refused: ",
-                  X509_verify_cert_error_string(result));
+        fault_set(fault, REDLOCK_UNTRUSTED,
+                  "the server's certificate is refused: ", X509_verify_cert_error_string(result));
         return;
     }
 }
@@ -72,8 +72,7 @@ static bool alert_is_about_certificate(int alert) {
 }
 
 /* Before TLS 1.3 there was no alert of its own for a certificate that is missing. */
-static void explain_alert(int alert, const redlock_tls_trouble *trouble,
-                          redlock_tls_fault *fault) {
+static void explain_alert(int alert, const redlock_tls_trouble *trouble, redlock_tls_fault *fault) {
     bool refused = alert_is_about_certificate(alert);
     if (alert == SSL_AD_CERTIFICATE_REQUIRED ||
         (trouble->lacks_certificate && (refused || alert == SSL_AD_HANDSHAKE_FAILURE))) {
@@ -86,8 +85,8 @@ static void explain_alert(int alert, const redlock_tls_trouble *trouble,
     } else if (alert == SSL_AD_UNRECOGNIZED_NAME) {
         fault_set(fault, REDLOCK_UNTRUSTED, "the server knows no such host: ", trouble->host);
     } else {
-        fault_set(fault, REDLOCK_PROTOCOL, "the server ended TLS: ",
-                  SSL_alert_desc_string_long(alert));
+        fault_set(fault, REDLOCK_PROTOCOL,
+                  "the server ended TLS: ", SSL_alert_desc_string_long(alert));
     }
 }
 
@@ -105,8 +104,8 @@ static void explain_reason(unsigned long error, redlock_tls_fault *fault) {
         fault_set(fault, REDLOCK_UNTRUSTED, "the server speaks no TLS 1.2 or later", NULL);
         return;
     default: /* of some five hundred */
-        fault_set(fault, REDLOCK_PROTOCOL, "TLS went wrong: ",
-                  words != NULL ? words : "no reason is known");
+        fault_set(fault, REDLOCK_PROTOCOL,
+                  "TLS went wrong: ", words != NULL ? words : "no reason is known");
         return;
     }
 }

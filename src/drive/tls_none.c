@@ -6,8 +6,9 @@
 redlock_status redlock_tls_create(const redlock_tls_config *config, redlock_tls **ret_tls,
                                   char *words, size_t words_size) {
     (void)config, (void)ret_tls;
-    redlock_bytes_to_text(redlock_bytes_of("this build has no TLS: rediss:// needs one with OpenSSL"),
-                          words, words_size);
+    redlock_bytes_to_text(
+        redlock_bytes_of("this build has no TLS: rediss:// needs one with OpenSSL"), words,
+        words_size);
     return REDLOCK_UNSUPPORTED;
 }
 

@@ -71,7 +71,8 @@ static int teardown(void **state) {
     (void)state;
     redlock_client_destroy(client);
     test_tls_relay_stop(relay);
-    int64_t until = test_now_ms() + 15000; /* what an acquire that failed may have left for its ttl */
+    int64_t until =
+        test_now_ms() + 15000; /* what an acquire that failed may have left for its ttl */
     while (test_lock_count(server) != 0 && test_now_ms() < until) {
         test_nap_ms(20);
     }

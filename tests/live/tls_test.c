@@ -360,8 +360,7 @@ static void slow_server_is_served(void **state) {
 
 /* --- a password from a file ------------------------------------------------------------------ */
 
-static int create_with_file(const char *path, redlock_client **ret_client,
-                            redlock_report *report) {
+static int create_with_file(const char *path, redlock_client **ret_client, redlock_report *report) {
     redlock_client_options options = trusting();
     char url[64];
     const char *const urls[] = {url};

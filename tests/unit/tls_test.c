@@ -65,8 +65,8 @@ typedef struct ends {
     SSL *server;
     redlock_buffer wire; /* from the link to the server, of one move */
     redlock_tls_result result;
-    bool is_open;  /* the server's side of the handshake is done */
-    size_t step;   /* bytes that are moved at once */
+    bool is_open; /* the server's side of the handshake is done */
+    size_t step;  /* bytes that are moved at once */
     size_t to_server, to_link;
 } ends;
 
