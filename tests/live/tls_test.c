@@ -419,6 +419,80 @@ static void password_file_must_be_private(void **state) {
     file_is_refused("/dev/null", "not a regular file");
 }
 
+/* --- a password in memory -------------------------------------------------------------------- */
+
+/* How often the canary is in a stretch of memory.  It is not compared with itself but with what it
+ * becomes, so that no copy is made for looking; ASan is not asked, because freed memory counts too. */
+__attribute__((no_sanitize("address"))) static int count_in(const volatile unsigned char *from,
+                                                            const volatile unsigned char *to) {
+    static const char canary[] = CANARY;
+    const size_t len = sizeof canary - 1;
+    int count = 0;
+    for (; from + len <= to; from++) {
+        size_t same = 0;
+        while (same < len && from[same] == (unsigned char)canary[same]) {
+            same++;
+        }
+        count += same == len;
+    }
+    return count;
+}
+
+/* In what this process can write to, its stack aside. */
+static int count_in_memory(void) {
+    char line[512];
+    int count = 0;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps) != NULL) {
+        unsigned long from = 0, to = 0;
+        char rights[5] = "";
+        bool is_ours = sscanf(line, "%lx-%lx %4s", &from, &to, rights) == 3 &&
+                       strcmp(rights, "rw-p") == 0 && strstr(line, "[stack]") == NULL;
+        if (is_ours && to - from < (1ul << 30)) { /* a sanitizer's shadow is larger */
+            const volatile unsigned char *at = (const volatile unsigned char *)(uintptr_t)from;
+            count += count_in(at, at + (to - from));
+        }
+    }
+    (void)fclose(maps);
+    return count;
+}
+
+/* The url is wiped, so that what is found is the library's. */
+static redlock_client *client_of_wiped_url(const char *scheme_and_login, const char *rest) {
+    const redlock_client_options options = trusting();
+    redlock_client *client = NULL;
+    char *url = malloc(256);
+    assert_non_null(url);
+    (void)snprintf(url, 256, "%s%s", scheme_and_login, rest);
+    const char *const urls[] = {url};
+    assert_int_equal(redlock_client_create(urls, 1, &options, &client, NULL), REDLOCK_OK);
+    explicit_bzero(url, 256);
+    free(url);
+    return client;
+}
+
+/* A connection keeps it, to log in again: one for commands, one that would listen.  Nothing else does,
+ * not even the buffers that it went out through; and when the client is gone, nobody. */
+static void password_is_wiped_after_use(void **state) {
+    char rest[160];
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        int before = count_in_memory();
+        if (i == 0) {
+            (void)snprintf(rest, sizeof rest, "127.0.0.1:%d", tls_port);
+        } else {
+            (void)snprintf(rest, sizeof rest, "%s", test_server_socket(server));
+        }
+        redlock_client *client =
+            client_of_wiped_url(i == 0 ? "rediss://:" CANARY "@" : "unix://:" CANARY "@", rest);
+        test_give(test_take(client, "job", 8000));
+        assert_int_equal(count_in_memory(), before + 2);
+        redlock_client_destroy(client);
+        assert_int_equal(count_in_memory(), before);
+    }
+}
+
 int main(void) {
 #define LIVE(f) cmocka_unit_test_teardown(f, teardown)
     const struct CMUnitTest tests[] = {
@@ -434,6 +508,7 @@ int main(void) {
         LIVE(slow_server_is_served),
         LIVE(password_comes_from_a_file),
         LIVE(password_file_must_be_private),
+        LIVE(password_is_wiped_after_use),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
