@@ -458,6 +458,18 @@ static int count_in_memory(void) {
     return count;
 }
 
+/* The map of memory may change under the counting, when the keeper starts or ends: what is meant is
+ * what stays. */
+static void assert_count_in_memory(int wanted) {
+    int64_t until = test_now_ms() + 3000;
+    int count = count_in_memory();
+    while (count != wanted && test_now_ms() < until) {
+        test_nap_ms(50);
+        count = count_in_memory();
+    }
+    assert_int_equal(count, wanted);
+}
+
 /* The url is wiped, so that what is found is the library's. */
 static redlock_client *client_of_wiped_url(const char *scheme_and_login, const char *rest) {
     const redlock_client_options options = trusting();
@@ -487,9 +499,9 @@ static void password_is_wiped_after_use(void **state) {
         redlock_client *client =
             client_of_wiped_url(i == 0 ? "rediss://:" CANARY "@" : "unix://:" CANARY "@", rest);
         test_give(test_take(client, "job", 8000));
-        assert_int_equal(count_in_memory(), before + 2);
+        assert_count_in_memory(before + 2);
         redlock_client_destroy(client);
-        assert_int_equal(count_in_memory(), before);
+        assert_count_in_memory(before);
     }
 }
 
