@@ -67,17 +67,18 @@ typedef struct redlock_vote {
     /* claims unanswered when their link broke may take effect until the node's clock shows
      * this; 0: there are none */
     uint64_t stray_not_after_ms;
-    redlock_ns plant_over;   /* by our clock: whatever was planted has run out */
+    redlock_ns plant_over; /* by our clock: whatever was planted has run out */
     /* The queue.  `queued` is for a place in it what `ours` is for the key; a hand-off may make one
      * of the other at any time, so neither is given up for certain without the other. */
     bool queued;
-    bool stays;     /* the unanswered RELEASE keeps the place in the queue */
-    bool asked;     /* GRANT, in this attempt */
-    bool woken;     /* since GRANT was sent last */
-    redlock_ns spent_until; /* a RELEASE may still land: the token may not be given to the node again */
-    bool foreign;   /* the holder's value is none that redlock makes: it will not hand over */
-    uint32_t place; /* as the node said last */
-    redlock_ns undo_at;      /* no RELEASE before this */
+    bool stays; /* the unanswered RELEASE keeps the place in the queue */
+    bool asked; /* GRANT, in this attempt */
+    bool woken; /* since GRANT was sent last */
+    redlock_ns
+        spent_until;    /* a RELEASE may still land: the token may not be given to the node again */
+    bool foreign;       /* the holder's value is none that redlock makes: it will not hand over */
+    uint32_t place;     /* as the node said last */
+    redlock_ns undo_at; /* no RELEASE before this */
     redlock_ns proved_at;    /* claim_at of the last YES; 0: none */
     redlock_ns proved_until; /* claim_until of the last YES */
     redlock_outcome outcome;
@@ -118,10 +119,10 @@ typedef struct redlock_slot {
     uint64_t wall_us, last_seen, proposal, raise_to;
     bool held_seen; /* the last attempt failed because somebody holds the name */
     /* waiting in queues */
-    bool listens;         /* counted in core->listeners */
-    uint32_t wake_number; /* names the token that waits among all that the slot's index had */
-    uint64_t ticket;      /* its place on every node of several; 0: each node gives one */
-    redlock_ns asked_at;  /* when wall_us was right */
+    bool listens;            /* counted in core->listeners */
+    uint32_t wake_number;    /* names the token that waits among all that the slot's index had */
+    uint64_t ticket;         /* its place on every node of several; 0: each node gives one */
+    redlock_ns asked_at;     /* when wall_us was right */
     redlock_ns linger_until; /* an attempt that has some grants hopes for more; NEVER: not yet */
     uint32_t place;          /* as it was told last */
     redlock_status pause_cause;
@@ -180,8 +181,8 @@ typedef struct redlock_node {
     uint8_t run_id[REDLOCK_RUN_ID_BYTES];
     uint32_t run_id_len;
     bool clock_known;
-    uint64_t clock_ms;   /* the node's clock was at most this ... */
-    redlock_ns clock_at; /* ... at this instant of ours ... */
+    uint64_t clock_ms;      /* the node's clock was at most this ... */
+    redlock_ns clock_at;    /* ... at this instant of ours ... */
     redlock_ns clock_slack; /* ... and behind that by at most this */
     uint32_t inflight;
     redlock_ns waiting_since; /* last sign of life while something is unanswered; NEVER: idle */

@@ -346,8 +346,7 @@ void redlock_seek_review(redlock_core *core, redlock_slot *slot) {
     redlock_tally tally = redlock_tally_of(core, slot);
     bool over = slot->seek.wait > 0 && core->now >= slot->wait_deadline;
     if (over || tally.yes + tally.open < core->quorum) {
-        if (!over && core->now < slot->attempt_limit &&
-            redlock_wait_lingers(core, slot, &tally)) {
+        if (!over && core->now < slot->attempt_limit && redlock_wait_lingers(core, slot, &tally)) {
             return;
         }
         redlock_status cause = redlock_tally_cause(core, &tally, REDLOCK_HELD);

@@ -102,8 +102,7 @@ static redlock_command vote_command(const redlock_core *core, const redlock_vote
         add_queue(core, vote, &command);
     }
     if (slot->seek.fenced) {
-        command.fence = vote->want == REDLOCK_COMMAND_GRANT ||
-                                vote->want == REDLOCK_COMMAND_BREAK
+        command.fence = vote->want == REDLOCK_COMMAND_GRANT || vote->want == REDLOCK_COMMAND_BREAK
                             ? slot->proposal
                         : vote->want == REDLOCK_COMMAND_RAISE ? slot->raise_to
                                                               : slot->fence;
@@ -122,8 +121,8 @@ static redlock_ns effect_over(const redlock_core *core, const redlock_vote *vote
     const redlock_seek *seek = &vote->slot->seek;
     redlock_ns until = redlock_ns_add(seek->node_timeout, core->nodes[vote->node].clock_slack);
     redlock_ns lives = redlock_ns_add(redlock_ns_add(seek->ttl, seek->margin), until);
-    return redlock_ns_add(core->now, redlock_quorum_outlast(lives, core->config.drift_ppm,
-                                                            core->config.drift_floor));
+    return redlock_ns_add(
+        core->now, redlock_quorum_outlast(lives, core->config.drift_ppm, core->config.drift_floor));
 }
 
 static void sent_claim(redlock_core *core, redlock_vote *vote) {
@@ -425,7 +424,8 @@ static bool answer_denies(redlock_command_kind claim, redlock_answer_kind answer
 static void claim_leaves(redlock_vote *vote, redlock_command_kind claim,
                          const redlock_answer *answer) {
     if (claim == REDLOCK_COMMAND_GRANT && answer->kind == REDLOCK_ANSWER_YES) {
-        vote->queued = false; /* who holds is in no queue, and a stray GRANT does not put it there */
+        vote->queued =
+            false; /* who holds is in no queue, and a stray GRANT does not put it there */
     }
     if (answer_denies(claim, answer->kind) && strays_are_over(vote, answer)) {
         vote->ours = false;
