@@ -161,7 +161,6 @@ static void once_figures(const crowd *all, int64_t begun_ns, bench_load load, ro
     bench_figures_add(figures, "total_ms", total_ms);
     if (served == all->slot_count) {
         bench_figures_add(figures, "total_to_ideal", total_ms / ideal_ms);
-        bench_figures_add(figures, "ratio_to_limit", ideal_ms / total_ms);
     } else {
         bench_figures_fail(figures, "%d of %d were served in %d s", served, all->slot_count,
                            LIMIT_MS / 1000);
@@ -251,12 +250,16 @@ static void handoff_run(void *ctx, bench_figures *figures) {
 /* The limit is time itself. */
 static void handoff_case(const bench_options *options, const char *name, handoff_setup setup,
                          const char *main_key) {
-    bench_contender contenders[1 + PEERS_MAX] = {
-        {.name = "redlock", .run = handoff_run, .ctx = &setup}};
+    int all = setup.processes * setup.waiters;
+    bool is_once = setup.repeat_ns == 0;
+    bench_contender contenders[2 + PEERS_MAX] = {
+        {.name = "redlock", .run = handoff_run, .ctx = &setup, .limit = is_once ? "bare" : NULL},
+        {.name = "bare", .run = bench_handoff_bare, .ctx = &all, .limit = "bare"}};
     bench_peer peers[PEERS_MAX];
     const bench_peer like = {.options = options, .verb = "handoff", .concurrency = setup.waiters};
     bool is_plain = setup.processes == 1 && setup.repeat_ns == 0;
-    size_t count = is_plain ? bench_peers_add(contenders, 1, peers, &like, NULL) : 1;
+    size_t count = is_once ? 2 : 1;
+    count = is_plain ? bench_peers_add(contenders, count, peers, &like, NULL) : count;
     const bench_case one = {.bench = "handoff",
                             .name = name,
                             .main_key = main_key,

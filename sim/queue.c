@@ -26,18 +26,22 @@ static bool is_before(const redlock_sim_event *a, const redlock_sim_event *b) {
     return a->at != b->at ? a->at < b->at : a->sequence < b->sequence;
 }
 
-void redlock_sim_queue_put(redlock_sim_queue *queue, redlock_sim_event event) {
+void redlock_sim_queue_put_off(redlock_sim_queue *queue, redlock_sim_event event) {
     if (queue->count == queue->size) {
         queue->size = queue->size == 0 ? SIZE_FIRST : queue->size * 2;
         queue->heap = redlock_sim_grown(queue->heap, queue->size, sizeof *queue->heap);
     }
-    event.sequence = ++queue->sequence;
     size_t at = queue->count++;
     while (at > 0 && is_before(&event, &queue->heap[(at - 1) / 2])) {
         queue->heap[at] = queue->heap[(at - 1) / 2];
         at = (at - 1) / 2;
     }
     queue->heap[at] = event;
+}
+
+void redlock_sim_queue_put(redlock_sim_queue *queue, redlock_sim_event event) {
+    event.sequence = ++queue->sequence;
+    redlock_sim_queue_put_off(queue, event);
 }
 
 /* Lets the last event sink from the top to its place. */

@@ -65,6 +65,8 @@ void *redlock_sim_zeroed(size_t count, size_t size);
 void *redlock_sim_grown(void *memory, size_t count, size_t size);
 
 void redlock_sim_queue_put(redlock_sim_queue *queue, redlock_sim_event event);
+/* An event that was taken, for later: it stays in front of what was put after it. */
+void redlock_sim_queue_put_off(redlock_sim_queue *queue, redlock_sim_event event);
 /* False when there is none. */
 bool redlock_sim_queue_take(redlock_sim_queue *queue, redlock_sim_event *ret_event);
 redlock_ns redlock_sim_queue_due(const redlock_sim_queue *queue);

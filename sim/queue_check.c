@@ -258,8 +258,31 @@ void redlock_sim_queue_check_asks(redlock_sim_world *world, uint32_t client) {
 
 /* --- C16 ------------------------------------------------------------------------------------- */
 
+/* On one node: the first who can be reached asks at the latest after four polls, and then it is its. */
+static void check_free(redlock_sim_world *world, uint32_t name) {
+    uint8_t text[8];
+    redlock_ns bound = 4 * world->plan.poll + 6 * world->plan.node_timeout + REDLOCK_NS_PER_S;
+    redlock_sim_server_set_clock(world->node[0].server, redlock_sim_node_wall_us(world, 0));
+    redlock_sim_sight sight =
+        redlock_sim_check_look(world, 0, redlock_sim_name_text(name, text));
+    line_read(world, 0, redlock_sim_name_text(name, text), &world->line);
+    bool is_waited = line_first_before(&world->line, REDLOCK_SIM_NONE) != REDLOCK_SIM_NONE;
+    if (sight.is_there || !is_waited) {
+        world->free_since[name] = 0;
+    } else if (world->free_since[name] == 0) {
+        world->free_since[name] = world->now;
+    } else if (world->now > world->free_since[name] + bound) {
+        redlock_sim_complain(world, "C17", "job%" PRIu32 " is free since %" PRIu64
+                             " ms, and somebody waits for it",
+                             name, (world->now - world->free_since[name]) / MS);
+    }
+}
+
 void redlock_sim_queue_check_second(redlock_sim_world *world) {
     const redlock_sim_plan *plan = &world->plan;
+    for (uint32_t i = 0; plan->is_quiet && plan->nodes == 1 && i < plan->names; i++) {
+        check_free(world, i);
+    }
     redlock_ns longest =
         plan->connect_timeout + 4 * plan->node_timeout + 2 * plan->latency + 5 * MS;
     for (uint32_t i = 0; plan->is_quiet && i < world->live_count; i++) {

@@ -6,6 +6,7 @@
  *   C14 a waiter keeps its ticket; who has given up is in no queue
  *   C15 who is woken asks, also when the wake overtakes an answer
  *   C16 nobody keeps a grant that it does not use
+ *   C17 a free name for which somebody waits is found by the polls, whatever becomes of the wakes
  *
  * check.h has the others. */
 #ifndef REDLOCK_SIM_QUEUE_CHECK_H

@@ -52,12 +52,12 @@ static redlock_seek seek_draw(redlock_sim_world *world) {
         .wait = waits[upto(world, 3)],
         .tries_max = one_in(world, 8) ? 3 : 0,
         .retry_min = plan->node_timeout / 2,
-        .retry_jitter = plan->node_timeout * 2,
+        .retry_jitter = plan->node_timeout * 4,
         .renew = one_in(world, 3) ? 0 : ttl / 3,
         .fenced = !one_in(world, 8),
         .own_token = one_in(world, 8),
     };
-    seek.queued = seek.fenced && seek.wait > 0 && seek.tries_max == 0 && !one_in(world, 8);
+    seek.queued = seek.fenced && seek.wait > 0 && seek.tries_max == 0 && !one_in(world, 16);
     seek.barge = seek.fenced && one_in(world, 12);
     seek.poll = plan->poll;
     return seek;

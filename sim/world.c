@@ -522,7 +522,7 @@ static bool is_put_off(redlock_sim_world *world, redlock_sim_event *event) {
     if (event->kind == REDLOCK_SIM_EVENT_WAKE) {
         world->client[event->client].wake_at = until;
     }
-    redlock_sim_queue_put(&world->queue, *event);
+    redlock_sim_queue_put_off(&world->queue, *event);
     return true;
 }
 
