@@ -28,6 +28,7 @@ int redlock_exit_of_status(int status) {
     case REDLOCK_AUTH:
     case REDLOCK_AUTH_REQUIRED:
     case REDLOCK_NO_PERMISSION:
+    case REDLOCK_UNTRUSTED:
         return REDLOCK_EXIT_LOGIN;
     case REDLOCK_INVALID:
     case REDLOCK_BAD_NAME:

@@ -20,22 +20,14 @@ typedef struct subcommand {
 
 /* clang-format off: one a line */
 static const subcommand subcommands[] = {
-    {"run", redlock_run_main},
-    {"elect", redlock_elect_main},
-    {"acquire", redlock_acquire_main},
-    {"extend", redlock_extend_main},
-    {"release", redlock_release_main},
-    {"hold", redlock_hold_main},
-    {"watch", redlock_watch_main},
-    {"wait", redlock_wait_main},
-    {"break", redlock_break_main},
-    {"status", redlock_status_main},
-    {"ls", redlock_ls_main},
-    {"top", redlock_top_main},
-    {"doctor", redlock_doctor_main},
-    {"init", redlock_init_main},
-    {"local", redlock_local_main},
-    {"help", redlock_help_main},
+    {"run", redlock_run_main},         {"elect", redlock_elect_main},
+    {"acquire", redlock_acquire_main}, {"extend", redlock_extend_main},
+    {"release", redlock_release_main}, {"hold", redlock_hold_main},
+    {"watch", redlock_watch_main},     {"wait", redlock_wait_main},
+    {"break", redlock_break_main},     {"status", redlock_status_main},
+    {"ls", redlock_ls_main},           {"top", redlock_top_main},
+    {"doctor", redlock_doctor_main},   {"init", redlock_init_main},
+    {"local", redlock_local_main},     {"help", redlock_help_main},
 };
 /* clang-format on */
 

@@ -85,8 +85,7 @@ void redlock_sim_listen_break(redlock_sim_world *world, uint32_t client, uint32_
     }
     redlock_sim_queue_put(&world->queue,
                           event_of(world, REDLOCK_SIM_EVENT_EAR_HANG_UP, client, node));
-    redlock_sim_queue_put(&world->queue,
-                          event_of(world, REDLOCK_SIM_EVENT_EAR_DOWN, client, node));
+    redlock_sim_queue_put(&world->queue, event_of(world, REDLOCK_SIM_EVENT_EAR_DOWN, client, node));
     ear->is_deaf = true;
 }
 
@@ -143,13 +142,12 @@ static void call_arrives(redlock_sim_world *world, const redlock_sim_event *even
     }
     ear->life = node->life;
     redlock_sim_server_set_clock(node->server, redlock_sim_node_wall_us(world, event->node));
-    redlock_status status =
-        redlock_sim_server_subscribe(node->server, event->connection,
-                                     redlock_sim_channel_text(world, event->client, channel));
-    put_back(world, event_of(world,
-                             status == REDLOCK_OK ? REDLOCK_SIM_EVENT_EAR_ON
-                                                  : REDLOCK_SIM_EVENT_EAR_DOWN,
-                             event->client, event->node));
+    redlock_status status = redlock_sim_server_subscribe(
+        node->server, event->connection, redlock_sim_channel_text(world, event->client, channel));
+    put_back(world,
+             event_of(world,
+                      status == REDLOCK_OK ? REDLOCK_SIM_EVENT_EAR_ON : REDLOCK_SIM_EVENT_EAR_DOWN,
+                      event->client, event->node));
 }
 
 static void message_goes(redlock_sim_world *world, uint32_t node, uint32_t connection,

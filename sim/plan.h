@@ -23,7 +23,7 @@ typedef struct redlock_sim_plan {
     bool is_wired;                         /* the real codec, with torn packets */
     bool is_guarded, is_declared;          /* nodes were declared ready */
     bool loses_data;                       /* marks too, so what theorem B asks for is kept */
-    bool is_quiet;  /* nothing goes wrong at all */
+    bool is_quiet;                         /* nothing goes wrong at all */
     bool is_strict; /* clocks are such that what is gone is gone: see check.c */
     redlock_ns ttl, margin, node_timeout, connect_timeout, silence_max, guard;
     redlock_ns latency, jitter, storm, fault_every;

@@ -12,25 +12,25 @@
 #include "base/time.h"
 
 typedef enum redlock_sim_event_kind {
-    REDLOCK_SIM_EVENT_CALL = 1,  /* a connect arrives at a node */
-    REDLOCK_SIM_EVENT_TO_NODE,   /* a command, or bytes */
-    REDLOCK_SIM_EVENT_HANG_UP,   /* the client's end of a connection is closed */
-    REDLOCK_SIM_EVENT_ACCEPTED,  /* arrives at a client: the connection is there */
-    REDLOCK_SIM_EVENT_TO_CLIENT, /* an answer, or bytes */
-    REDLOCK_SIM_EVENT_DOWN,      /* arrives at a client: the connection is gone */
+    REDLOCK_SIM_EVENT_CALL = 1,    /* a connect arrives at a node */
+    REDLOCK_SIM_EVENT_TO_NODE,     /* a command, or bytes */
+    REDLOCK_SIM_EVENT_HANG_UP,     /* the client's end of a connection is closed */
+    REDLOCK_SIM_EVENT_ACCEPTED,    /* arrives at a client: the connection is there */
+    REDLOCK_SIM_EVENT_TO_CLIENT,   /* an answer, or bytes */
+    REDLOCK_SIM_EVENT_DOWN,        /* arrives at a client: the connection is gone */
     REDLOCK_SIM_EVENT_EAR_CALL,    /* a subscription arrives at a node */
     REDLOCK_SIM_EVENT_EAR_HANG_UP, /* the client's end of one is closed */
     REDLOCK_SIM_EVENT_EAR_ON,      /* arrives at a client: it will be woken from now on */
     REDLOCK_SIM_EVENT_EAR_WAKE,    /* a message */
     REDLOCK_SIM_EVENT_EAR_DOWN,    /* the subscription is gone */
-    REDLOCK_SIM_EVENT_TOKEN,     /* a client gets the token it wished for */
-    REDLOCK_SIM_EVENT_WAKE,      /* a client's core wanted to be woken */
-    REDLOCK_SIM_EVENT_USER,      /* the next thing that a user does */
-    REDLOCK_SIM_EVENT_WRITE,     /* a holder's write leaves its process */
-    REDLOCK_SIM_EVENT_STORE,     /* it arrives at the guarded resource */
-    REDLOCK_SIM_EVENT_SECOND,    /* files are synced, overdue answers looked for */
-    REDLOCK_SIM_EVENT_FAULT,     /* something goes wrong */
-    REDLOCK_SIM_EVENT_MEND       /* it is over */
+    REDLOCK_SIM_EVENT_TOKEN,       /* a client gets the token it wished for */
+    REDLOCK_SIM_EVENT_WAKE,        /* a client's core wanted to be woken */
+    REDLOCK_SIM_EVENT_USER,        /* the next thing that a user does */
+    REDLOCK_SIM_EVENT_WRITE,       /* a holder's write leaves its process */
+    REDLOCK_SIM_EVENT_STORE,       /* it arrives at the guarded resource */
+    REDLOCK_SIM_EVENT_SECOND,      /* files are synced, overdue answers looked for */
+    REDLOCK_SIM_EVENT_FAULT,       /* something goes wrong */
+    REDLOCK_SIM_EVENT_MEND         /* it is over */
 } redlock_sim_event_kind;
 
 typedef struct redlock_sim_parcel { /* what an event carries; owned by it */

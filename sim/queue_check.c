@@ -57,8 +57,7 @@ static void line_read(redlock_sim_world *world, uint32_t node, redlock_bytes nam
     if (!redlock_sim_server_get(server, companion(name, "}:queue", queue_text), &queue)) {
         return;
     }
-    bool has_alive =
-        redlock_sim_server_get(server, companion(name, "}:alive", alive_text), &alive);
+    bool has_alive = redlock_sim_server_get(server, companion(name, "}:alive", alive_text), &alive);
     for (size_t cursor = 0; line->count < REDLOCK_SIM_LINE_MAX &&
                             redlock_sim_packed_next(queue.value, &cursor, &waits);) {
         redlock_sim_waiter *waiter = &line->waiter[line->count++];
@@ -93,7 +92,9 @@ void redlock_sim_queue_check_before(redlock_sim_world *world, uint32_t node,
                                     const redlock_command *command) {
     world->line.count = 0;
     world->published = 0;
-    if (command->name.len > 0 && command->name.len <= 32) {
+    bool is_meant =
+        command->kind == REDLOCK_COMMAND_GRANT || command->kind == REDLOCK_COMMAND_RELEASE;
+    if (is_meant && command->fenced && command->name.len <= 32) {
         line_read(world, node, command->name, &world->line);
     }
 }
@@ -120,11 +121,10 @@ static void check_handed(redlock_sim_world *world, uint32_t node, const redlock_
                              node + 1, who(world, after->token), who(world, first));
     }
     if (after->expires_ms > now_ms + command->hand_off_ms + 1) {
-        redlock_sim_complain(world, "C13",
-                             "n%" PRIu32 " hands the name to %c for %" PRIu64
-                             " ms, the release says %" PRIu64,
-                             node + 1, who(world, after->token), after->expires_ms - now_ms,
-                             command->hand_off_ms);
+        redlock_sim_complain(
+            world, "C13",
+            "n%" PRIu32 " hands the name to %c for %" PRIu64 " ms, the release says %" PRIu64,
+            node + 1, who(world, after->token), after->expires_ms - now_ms, command->hand_off_ms);
     }
     if (after->mark <= before->mark) {
         redlock_sim_complain(world, "C13", "n%" PRIu32 " hands the name over with an old mark",
@@ -260,7 +260,8 @@ void redlock_sim_queue_check_asks(redlock_sim_world *world, uint32_t client) {
 
 void redlock_sim_queue_check_second(redlock_sim_world *world) {
     const redlock_sim_plan *plan = &world->plan;
-    redlock_ns longest = plan->connect_timeout + 4 * plan->node_timeout + 2 * plan->latency + 5 * MS;
+    redlock_ns longest =
+        plan->connect_timeout + 4 * plan->node_timeout + 2 * plan->latency + 5 * MS;
     for (uint32_t i = 0; plan->is_quiet && i < world->live_count; i++) {
         const redlock_sim_lock *lock = &world->lock[world->live[i]];
         for (uint32_t n = 0; waits(lock) && n < plan->nodes; n++) {
@@ -276,6 +277,10 @@ void redlock_sim_queue_check_second(redlock_sim_world *world) {
 void redlock_sim_queue_check_heard(redlock_sim_world *world, uint32_t node,
                                    const redlock_sim_pending *pending,
                                    const redlock_answer *answer) {
+    if (pending->kind == REDLOCK_COMMAND_GRANT && answer->kind != REDLOCK_ANSWER_NO) {
+        world->lock[pending->lock].woken_at[node] =
+            0; /* not refused by a holder: it is in no queue */
+    }
     /* A place is told only to those who asked for one. */
     if (pending->kind == REDLOCK_COMMAND_GRANT && answer->place > 0 &&
         !world->lock[pending->lock].seek.queued) {

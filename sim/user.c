@@ -57,7 +57,7 @@ static redlock_seek seek_draw(redlock_sim_world *world) {
         .fenced = !one_in(world, 8),
         .own_token = one_in(world, 8),
     };
-    seek.queued = seek.fenced && seek.wait > 0 && seek.tries_max == 0 && !one_in(world, 4);
+    seek.queued = seek.fenced && seek.wait > 0 && seek.tries_max == 0 && !one_in(world, 8);
     seek.barge = seek.fenced && one_in(world, 12);
     seek.poll = plan->poll;
     return seek;

@@ -159,9 +159,9 @@ typedef struct redlock_sim_lock { /* one slot as its user and the checkers see i
     uint32_t release_yes;                          /* bits */
     uint32_t said_no, said_else;                   /* bits, of this attempt */
     redlock_ns decided_local, renewed_local;
-    redlock_ns yes_sent[REDLOCK_SIM_NODES_MAX];   /* true time: of the GRANT that was granted last */
-    redlock_ns woken_at[REDLOCK_SIM_NODES_MAX];   /* true time; 0: it has asked since */
-    uint64_t ticket, wake_tag; /* of its last GRANT that could wait; wake_tag 0: none */
+    redlock_ns yes_sent[REDLOCK_SIM_NODES_MAX]; /* true time: of the GRANT that was granted last */
+    redlock_ns woken_at[REDLOCK_SIM_NODES_MAX]; /* true time; 0: it has asked since */
+    uint64_t ticket, wake_tag;          /* of its last GRANT that could wait; wake_tag 0: none */
     redlock_ns shown_from, shown_until; /* what was believed, for the picture; true time */
 } redlock_sim_lock;
 
@@ -233,7 +233,7 @@ typedef struct redlock_sim_world {
     uint32_t *live; /* locks that are not gone */
     uint32_t live_count, live_size;
     redlock_sim_counts counts;
-    uint64_t hash; /* of all that happened */
+    uint64_t hash;         /* of all that happened */
     redlock_sim_line line; /* before the command that is being carried out */
     uint32_t published;    /* messages by it */
     uint32_t jitter_samples, jitter_still, early_samples, early_still;

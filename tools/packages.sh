@@ -47,6 +47,13 @@ need_for_build() {
 int main(void) { return 0; }'
     need cmake has_command cmake
     need ninja-build has_either ninja ninja-build
+    need_openssl
+}
+
+# Without it a build has no TLS (and needs -DREDLOCK_TLS=OFF where it was built with it before).
+need_openssl() {
+    need libssl-dev compiles gcc '#include <openssl/ssl.h>
+int main(void) { return SSL_CTX_new(TLS_client_method()) == 0; }' -lssl -lcrypto
 }
 
 need_for_demo() {
@@ -60,6 +67,7 @@ need_for_tidy() {
     need cmake has_command cmake
     need binutils has_command nm
     need python3 test -x /usr/bin/python3
+    need_openssl
     [ -e build/no-clang-format-14 ] || need clang-format-14 clang_format_14
 }
 
@@ -67,6 +75,7 @@ need_for_tests() {
     need_for_demo
     need_for_tidy
     need g++ has_command g++
+    need openssl has_command openssl
     need clang has_command clang
     need libclang-rt-dev compiles clang 'int main(void) { return 0; }' -fsanitize=thread -pthread
     need libcmocka-dev compiles gcc '#include <setjmp.h>

@@ -126,18 +126,37 @@ typedef struct redlock_client_options {
     const char *label;
     redlock_event_fn *on_event; /* none */
     void *user;                 /* for on_event */
+    /* For rediss:// URLs; the names of files in PEM format, read once, by redlock_client_create.
+     * Whom to trust: the certificates of authorities (or of servers) in a file, or in a directory that
+     * `openssl rehash` has prepared, or in both.  None of them: the system's authorities */
+    const char *tls_ca_file;
+    const char *tls_ca_dir;
+    /* none; who we are, for servers that ask: our certificate, then those between it and its
+     * authority */
+    const char *tls_cert_file;
+    /* in tls_cert_file; no passphrase.  Refused when others may read it: mode 0600, or 0640 and root's */
+    const char *tls_key_file;
+    /* none; its first line is the password of every URL that has none, so that it stands in no command
+     * line and no configuration.  Refused when others may read it, as above */
+    const char *password_file;
 } redlock_client_options;
 
 #define REDLOCK_CLIENT_GUARD_ON 1u    /* restart guard also below three nodes */
 #define REDLOCK_CLIENT_GUARD_OFF 2u   /* none: a node that restarts empty may break P1 */
 #define REDLOCK_CLIENT_EVEN_NODES 4u  /* accept an even number of nodes */
 #define REDLOCK_CLIENT_EVENT_QUEUE 8u /* keep events for redlock_client_next_event */
+/* DANGEROUS, for trials only: rediss:// takes any certificate of anybody, so whoever can come between
+ * reads the password and grants locks at will.  Say so to your users whenever you set it. */
+#define REDLOCK_CLIENT_TLS_NO_VERIFY 16u
 
-/* Makes a client for the nodes at `urls` (redis://, unix://; see docs/protocol.md), 1 to 15 of
- * them, odd.  Connects lazily, so it does not block.  `options` may be NULL.  `report` (may be
- * NULL) gets the sentence when a URL or an option is wrong.
- * Returns OK, BAD_URL, UNSUPPORTED (scheme), EVEN_NODES, SAME_NODE, INVALID, NOMEM, IO (no
- * descriptor or thread to be had). */
+/* Makes a client for the nodes at `urls` (redis://, rediss://, unix://; see docs/protocol.md), 1 to
+ * 15 of them, odd.  Connects lazily, so it does not block but for reading the files that the options
+ * name.  `options` may be NULL.  `report` (may be NULL) gets the sentence when a URL, an option or a
+ * file is wrong.
+ * A rediss:// server has to prove by its certificate that it is the host of the URL, before a word is
+ * said to it; otherwise calls fail with UNTRUSTED.  It is never talked to without TLS instead.
+ * Returns OK, BAD_URL, UNSUPPORTED (scheme, or rediss:// in a build without TLS), EVEN_NODES,
+ * SAME_NODE, INVALID, NOMEM, IO (no descriptor or thread to be had). */
 REDLOCK_API int redlock_client_create(const char *const *urls, size_t count,
                                       const redlock_client_options *options,
                                       redlock_client **ret_client, redlock_report *report);
@@ -165,10 +184,10 @@ REDLOCK_API int redlock_client_init_nodes(redlock_client *client, int force,
 
 typedef struct redlock_acquire_options {
     uint32_t struct_size;
-    uint32_t flags;          /* REDLOCK_ACQUIRE_* */
-    int64_t ttl_ms;          /* 30,000; 1 to ttl_max */
-    int64_t wait_ms;         /* 0: try once.  Else how long to go on; REDLOCK_FOREVER */
-    int64_t tries_max;       /* 0: as many attempts as wait_ms allows */
+    uint32_t flags;    /* REDLOCK_ACQUIRE_* */
+    int64_t ttl_ms;    /* 30,000; 1 to ttl_max */
+    int64_t wait_ms;   /* 0: try once.  Else how long to go on; REDLOCK_FOREVER */
+    int64_t tries_max; /* 0: as many attempts as wait_ms allows */
     /* Where no queue is used, and after failures: */
     int64_t retry_min_ms;    /* 50; -1: none.  Between attempts: this plus a random part ... */
     int64_t retry_jitter_ms; /* 250; -1: none.  ... of up to this.  Never less than 1 ms in all */
@@ -207,8 +226,8 @@ typedef struct redlock_acquire_options {
  *   EXPIRED      granted too slowly: raise ttl_ms, or look at the nodes' latency in the report
  *   NO_QUORUM    too few nodes answered: see the report
  *   NOT_READY    nodes restarted or are new (`redlock init`)
- *   AUTH, AUTH_REQUIRED, REPLICA, EVICTS, SAME_NODE, PROTOCOL, NO_PERMISSION, CLOCK, REFUSED
- *                enough nodes to prevent a quorum share this one cause
+ *   AUTH, AUTH_REQUIRED, UNTRUSTED, REPLICA, EVICTS, SAME_NODE, PROTOCOL, NO_PERMISSION, CLOCK,
+ *   REFUSED      enough nodes to prevent a quorum share this one cause
  *   BAD_NAME, BAD_TTL, BAD_TOKEN, INVALID, NOMEM, FORKED  nothing was sent */
 REDLOCK_API int redlock_acquire(redlock_client *client, const char *name, size_t name_len,
                                 const redlock_acquire_options *options, redlock_lock **ret_lock,

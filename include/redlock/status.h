@@ -38,7 +38,8 @@
     X(REFUSED, -27, "the server refused the command; its own words are in the report")             \
     X(NO_PERMISSION, -28, "the server's ACL does not allow this user a command or a key")          \
     X(CLOCK, -29, "the clocks of this machine and of the server are more than an hour apart")      \
-    X(FORKED, -30, "the handle belongs to the parent process; make a client of your own")
+    X(FORKED, -30, "the handle belongs to the parent process; make a client of your own")          \
+    X(UNTRUSTED, -31, "no TLS that both sides trust; the node's words in the report say why")
 
 #define REDLOCK_STATUS_ENUM(name, number, text) REDLOCK_##name = number,
 typedef enum redlock_status {

@@ -8,6 +8,7 @@
 #include "api/inside.h"
 #include "core/quorum.h"
 #include "drive/entropy.h"
+#include "drive/private.h"
 #include "wire/step.h"
 #include "wire/url.h"
 
@@ -50,7 +51,8 @@ static bool read_config(const redlock_client_options *options, uint32_t node_cou
         take_number(options->drift_floor_us, DRIFT_FLOOR_US, TIMEOUT_MS_LIMIT, &floor_us) &&
         take_number(options->inflight_max, INFLIGHT_MAX, INFLIGHT_LIMIT, &inflight);
     uint32_t known = REDLOCK_CLIENT_GUARD_ON | REDLOCK_CLIENT_GUARD_OFF |
-                     REDLOCK_CLIENT_EVEN_NODES | REDLOCK_CLIENT_EVENT_QUEUE;
+                     REDLOCK_CLIENT_EVEN_NODES | REDLOCK_CLIENT_EVENT_QUEUE |
+                     REDLOCK_CLIENT_TLS_NO_VERIFY;
     if (!good || (options->flags & ~known) != 0) {
         return false;
     }
@@ -116,6 +118,30 @@ static int read_urls(const char *const *urls, size_t count, redlock_url *out,
     return REDLOCK_OK;
 }
 
+/* The password of a file, for the URLs that have none. */
+static int read_password(const redlock_client_options *options, redlock_url *urls, size_t count,
+                         redlock_report *report) {
+    char password[REDLOCK_URL_PASSWORD_BYTES_MAX + 1], sentence[256];
+    const char *wrong = NULL;
+    if (options->password_file == NULL || options->password_file[0] == '\0') {
+        return REDLOCK_OK;
+    }
+    redlock_status status =
+        redlock_private_read(options->password_file, password, sizeof password, &wrong);
+    if (status != REDLOCK_OK) {
+        (void)snprintf(sentence, sizeof sentence, "the password file %s is not taken: %s",
+                       options->password_file, wrong);
+        return redlock_report_refuse(report, status, sentence);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (urls[i].password[0] == '\0') {
+            memcpy(urls[i].password, password, sizeof password);
+        }
+    }
+    explicit_bzero(password, sizeof password);
+    return REDLOCK_OK;
+}
+
 static int check_count(size_t count, const redlock_client_options *options,
                        redlock_report *report) {
     if (count < 1 || count > REDLOCK_NODES_MAX) {
@@ -176,6 +202,34 @@ static int make_engine(redlock_client *client, redlock_core_config *config, cons
     return redlock_report_refuse(report, errno == ENOMEM ? REDLOCK_NOMEM : REDLOCK_IO, NULL);
 }
 
+/* Trust and certificates, if any URL needs them. */
+static int make_tls(redlock_client *client, const redlock_url *urls,
+                    const redlock_client_options *options, redlock_report *report) {
+    const redlock_tls_config config = {
+        .ca_file = options->tls_ca_file,
+        .ca_dir = options->tls_ca_dir,
+        .cert_file = options->tls_cert_file,
+        .key_file = options->tls_key_file,
+        .no_verify = (options->flags & REDLOCK_CLIENT_TLS_NO_VERIFY) != 0,
+    };
+    redlock_tls *tls = NULL;
+    char sentence[256];
+    bool is_needed = false;
+    for (uint32_t i = 0; i < client->node_count; i++) {
+        is_needed = is_needed || urls[i].scheme == REDLOCK_URL_TLS;
+    }
+    if (!is_needed) {
+        return REDLOCK_OK;
+    }
+    redlock_status status = redlock_tls_create(&config, &tls, sentence, sizeof sentence);
+    if (status != REDLOCK_OK) {
+        return redlock_report_refuse(report, status, sentence);
+    }
+    return redlock_engine_set_tls(client->engine, tls)
+               ? REDLOCK_OK
+               : redlock_report_refuse(report, REDLOCK_NOMEM, NULL);
+}
+
 static int client_fill(redlock_client *client, const redlock_url *urls, size_t count,
                        const redlock_client_options *options, redlock_report *report) {
     redlock_core_config config;
@@ -200,7 +254,8 @@ static int client_fill(redlock_client *client, const redlock_url *urls, size_t c
     if (client->pool == NULL || !make_events(client, options)) {
         return redlock_report_refuse(report, REDLOCK_NOMEM, NULL);
     }
-    return make_engine(client, &config, urls, prefix, report);
+    int result = make_engine(client, &config, urls, prefix, report);
+    return result == REDLOCK_OK ? make_tls(client, urls, options, report) : result;
 }
 
 int redlock_client_create(const char *const *urls, size_t count,
@@ -223,6 +278,9 @@ int redlock_client_create(const char *const *urls, size_t count,
         goto out;
     }
     result = read_urls(urls, count, parsed, report);
+    if (result == REDLOCK_OK) {
+        result = read_password(&given, parsed, count, report);
+    }
     if (result == REDLOCK_OK) {
         result = client_fill(client, parsed, count, &given, report);
     }

@@ -108,6 +108,19 @@ static void say_unknown(redlock_report *report) {
                    report->granted, report->node_count, report->quorum);
 }
 
+/* What is wrong with a certificate is in the node's words, and there alone. */
+static void say_untrusted(redlock_report *report) {
+    for (uint32_t i = 0; i < report->node_count; i++) {
+        const redlock_node_report *node = &report->node[i];
+        if (node->status == REDLOCK_UNTRUSTED && node->words[0] != '\0') {
+            (void)snprintf(report->sentence, sizeof report->sentence, "%s: %s", node->where,
+                           node->words);
+            return;
+        }
+    }
+    say(report, redlock_status_text(REDLOCK_UNTRUSTED));
+}
+
 static void say_status(redlock_report *report, redlock_status status) {
     if (status == REDLOCK_HELD || status == REDLOCK_TIMEOUT) {
         say_held(report);
@@ -115,6 +128,8 @@ static void say_status(redlock_report *report, redlock_status status) {
         say_not_ready(report);
     } else if (status == REDLOCK_UNKNOWN) {
         say_unknown(report);
+    } else if (status == REDLOCK_UNTRUSTED) {
+        say_untrusted(report);
     } else if (status == REDLOCK_NO_QUORUM) {
         say_no_quorum(report);
     } else {

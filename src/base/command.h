@@ -31,17 +31,17 @@ typedef enum redlock_command_kind {
     REDLOCK_COMMAND_DECLARE    /* restart guard: this node is new and may vote at once; no name */
 } redlock_command_kind;
 
-typedef enum redlock_place {  /* of RELEASE: what becomes of the token's place in the queue */
+typedef enum redlock_place { /* of RELEASE: what becomes of the token's place in the queue */
                              REDLOCK_PLACE_NONE = 0, /* it has none */
                              REDLOCK_PLACE_LEAVE,    /* it may have one, and gives it up */
                              REDLOCK_PLACE_STAY /* only this attempt has failed: back to the ticket's place */
 } redlock_place;
 
 typedef struct redlock_queue_entry { /* how a token waits on a node */
-    uint64_t poll_ms;      /* the first waiter asks again so often; 0: it does not wait */
-    uint64_t ticket;       /* the lowest is next; 0: behind all others */
-    redlock_bytes channel; /* letters and digits: where the node wakes it ... */
-    uint64_t wake_tag;     /* ... and with what */
+    uint64_t poll_ms;                /* the first waiter asks again so often; 0: it does not wait */
+    uint64_t ticket;                 /* the lowest is next; 0: behind all others */
+    redlock_bytes channel;           /* letters and digits: where the node wakes it ... */
+    uint64_t wake_tag;               /* ... and with what */
 } redlock_queue_entry;
 
 typedef struct redlock_command {
@@ -87,7 +87,7 @@ typedef struct redlock_answer {
      * or with NOT_READY "silent" (counting down), "new" (never seen by redlock) or "restarted"
      * (another run was seen before) */
     redlock_bytes text;
-    uint32_t place;        /* NO to a GRANT that waits: the first is 1; LOOK: how many wait; else 0 */
+    uint32_t place; /* NO to a GRANT that waits: the first is 1; LOOK: how many wait; else 0 */
     redlock_bytes waiters; /* LOOK: the first of them, a line each; at most WAITERS_BYTES_MAX */
 } redlock_answer;
 

@@ -36,7 +36,8 @@ typedef struct redlock_core_config {
     redlock_ns guard;      /* how long a node with a new run gives no vote; 0: guard off */
     uint32_t inflight_max; /* unanswered commands per node; more wait in order */
     redlock_ns hand_off;   /* one node: how long the next waiter has to claim what it is given */
-    uint8_t channel[REDLOCK_CHANNEL_BYTES]; /* letters and digits: where nodes wake us; no one else's */
+    uint8_t
+        channel[REDLOCK_CHANNEL_BYTES]; /* letters and digits: where nodes wake us; no one else's */
 } redlock_core_config;
 
 /* --- facts ----------------------------------------------------------------------------------- */
@@ -50,12 +51,12 @@ typedef enum redlock_fact_kind {
     REDLOCK_FACT_RELEASE, /* ends the user's interest in the slot, whatever its state */
     REDLOCK_FACT_CANCEL,  /* stop seeking; ignored in any other state */
     REDLOCK_FACT_LINK_UP,
-    REDLOCK_FACT_LINK_DOWN, /* also: connecting failed; also: the greeting said it can't vote */
-    REDLOCK_FACT_REPLY,     /* answers WISH_SEND by its tag, however late */
+    REDLOCK_FACT_LINK_DOWN,    /* also: connecting failed; also: the greeting said it can't vote */
+    REDLOCK_FACT_REPLY,        /* answers WISH_SEND by its tag, however late */
     REDLOCK_FACT_SUBSCRIBED,   /* the node wakes us from now on */
     REDLOCK_FACT_UNSUBSCRIBED, /* it no longer does, or subscribing failed */
     REDLOCK_FACT_WAKE,         /* the node says that a waiter's turn may have come */
-    REDLOCK_FACT_TIME       /* nothing but the clock moved */
+    REDLOCK_FACT_TIME          /* nothing but the clock moved */
 } redlock_fact_kind;
 
 typedef struct redlock_seek {           /* how to acquire */
@@ -70,7 +71,7 @@ typedef struct redlock_seek {           /* how to acquire */
     bool queued;     /* waits in the nodes' queues; only with fenced, wait > 0 and tries_max 0 */
     bool barge;      /* takes a free name though others wait for it */
     redlock_ns poll; /* queued: the first waiter asks again so often, though nobody woke it */
-    bool own_token; /* the token is the caller's: it is kept for every attempt */
+    bool own_token;  /* the token is the caller's: it is kept for every attempt */
 } redlock_seek;
 
 typedef struct redlock_fact { /* everything it points at is borrowed for the step, but for memory */
@@ -84,7 +85,7 @@ typedef struct redlock_fact { /* everything it points at is borrowed for the ste
             redlock_bytes name, token; /* LOOK: no token */
             /* ADOPT: ttl, margin, node_timeout, renew, fenced; LOOK: node_timeout */
             redlock_seek seek;
-            uint64_t fence;                /* ADOPT: 0 when not known */
+            uint64_t fence;   /* ADOPT: 0 when not known */
             uint64_t wall_us; /* ACQUIRE, LOOK (BREAK): the wall clock; only orders fences */
             redlock_command_kind question; /* LOOK: LOOK, BREAK, PROBE or DECLARE */
         } ask;
@@ -112,7 +113,8 @@ typedef struct redlock_fact { /* everything it points at is borrowed for the ste
             redlock_answer answer;
         } reply;
         struct {
-            uint64_t tag; /* of the command that put the waiter into the queue; any number is harmless */
+            uint64_t
+                tag; /* of the command that put the waiter into the queue; any number is harmless */
         } wake;
     } as;
 } redlock_fact;
@@ -124,11 +126,11 @@ typedef enum redlock_wish_kind {
         1,                /* one command to one node; answered by REPLY with the tag or LINK_DOWN */
     REDLOCK_WISH_CONNECT, /* answered by LINK_UP or LINK_DOWN */
     REDLOCK_WISH_HANG_UP, /* close the link, or give up connecting; answered by nothing */
-    REDLOCK_WISH_SUBSCRIBE,   /* listen to config.channel on a connection of its own: (UN)SUBSCRIBED */
+    REDLOCK_WISH_SUBSCRIBE, /* listen to config.channel on a connection of its own: (UN)SUBSCRIBED */
     REDLOCK_WISH_UNSUBSCRIBE, /* close that, or give up; answered by nothing */
-    REDLOCK_WISH_TOKEN,   /* a fresh token for the slot's next attempt: FACT_TOKEN */
-    REDLOCK_WISH_TELL,    /* an event for the user */
-    REDLOCK_WISH_GONE     /* the slot is free again, and so is its memory */
+    REDLOCK_WISH_TOKEN,       /* a fresh token for the slot's next attempt: FACT_TOKEN */
+    REDLOCK_WISH_TELL,        /* an event for the user */
+    REDLOCK_WISH_GONE         /* the slot is free again, and so is its memory */
 } redlock_wish_kind;
 
 typedef enum redlock_tell {

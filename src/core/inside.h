@@ -29,6 +29,7 @@
 #define REDLOCK_LISTEN_IDLE_NS (UINT64_C(30) * REDLOCK_NS_PER_S)
 /* Who can't be woken asks again at least so often; less than the scripts' AWAY_MS. */
 #define REDLOCK_DEAF_POLL_NS REDLOCK_NS_PER_S
+#define REDLOCK_LEASE_POLLS 3u     /* a place is kept for so many polls; as in prelude.lua */
 #define REDLOCK_POLL_FACTOR_MAX 4u /* of the intervals of those at the back; as in prelude.lua */
 
 /* --- vote ------------------------------------------------------------------------------------ */
@@ -66,17 +67,18 @@ typedef struct redlock_vote {
     /* claims unanswered when their link broke may take effect until the node's clock shows
      * this; 0: there are none */
     uint64_t stray_not_after_ms;
-    redlock_ns plant_over;   /* by our clock: whatever was planted has run out */
+    redlock_ns plant_over; /* by our clock: whatever was planted has run out */
     /* The queue.  `queued` is for a place in it what `ours` is for the key; a hand-off may make one
      * of the other at any time, so neither is given up for certain without the other. */
     bool queued;
-    bool stays;     /* the unanswered RELEASE keeps the place in the queue */
-    bool asked;     /* GRANT, in this attempt */
-    bool woken;     /* since GRANT was sent last */
-    redlock_ns spent_until; /* a RELEASE may still land: the token may not be given to the node again */
-    bool foreign;   /* the holder's value is none that redlock makes: it will not hand over */
-    uint32_t place; /* as the node said last */
-    redlock_ns undo_at;      /* no RELEASE before this */
+    bool stays; /* the unanswered RELEASE keeps the place in the queue */
+    bool asked; /* GRANT, in this attempt */
+    bool woken; /* since GRANT was sent last */
+    redlock_ns
+        spent_until;    /* a RELEASE may still land: the token may not be given to the node again */
+    bool foreign;       /* the holder's value is none that redlock makes: it will not hand over */
+    uint32_t place;     /* as the node said last */
+    redlock_ns undo_at; /* no RELEASE before this */
     redlock_ns proved_at;    /* claim_at of the last YES; 0: none */
     redlock_ns proved_until; /* claim_until of the last YES */
     redlock_outcome outcome;
@@ -117,10 +119,10 @@ typedef struct redlock_slot {
     uint64_t wall_us, last_seen, proposal, raise_to;
     bool held_seen; /* the last attempt failed because somebody holds the name */
     /* waiting in queues */
-    bool listens;         /* counted in core->listeners */
-    uint32_t wake_number; /* names the token that waits among all that the slot's index had */
-    uint64_t ticket;      /* its place on every node of several; 0: each node gives one */
-    redlock_ns asked_at;  /* when wall_us was right */
+    bool listens;            /* counted in core->listeners */
+    uint32_t wake_number;    /* names the token that waits among all that the slot's index had */
+    uint64_t ticket;         /* its place on every node of several; 0: each node gives one */
+    redlock_ns asked_at;     /* when wall_us was right */
     redlock_ns linger_until; /* an attempt that has some grants hopes for more; NEVER: not yet */
     uint32_t place;          /* as it was told last */
     redlock_status pause_cause;
@@ -179,8 +181,9 @@ typedef struct redlock_node {
     uint8_t run_id[REDLOCK_RUN_ID_BYTES];
     uint32_t run_id_len;
     bool clock_known;
-    uint64_t clock_ms;   /* the node's clock was at most this ... */
-    redlock_ns clock_at; /* ... at this instant of ours */
+    uint64_t clock_ms;      /* the node's clock was at most this ... */
+    redlock_ns clock_at;    /* ... at this instant of ours ... */
+    redlock_ns clock_slack; /* ... and behind that by at most this */
     uint32_t inflight;
     redlock_ns waiting_since; /* last sign of life while something is unanswered; NEVER: idle */
     redlock_list wants, open;
@@ -265,7 +268,9 @@ void redlock_wait_wake_all(redlock_core *core, uint32_t node);
 /* A RELEASE of the slot's token may still land on the vote's node; on some node. */
 bool redlock_wait_vote_is_spent(const redlock_core *core, const redlock_vote *vote);
 bool redlock_wait_is_spent(const redlock_core *core, const redlock_slot *slot);
-/* When that is over on all of them. */
+/* When no place in a queue that was taken by now can be kept, or made a grant of, any more. */
+redlock_ns redlock_wait_over(const redlock_core *core, const redlock_slot *slot);
+/* When the releases that may still land are over on all of them. */
 redlock_ns redlock_wait_spent_until(const redlock_core *core, const redlock_slot *slot);
 /* Learns the place from the nodes' answers, and tells it when it has changed. */
 void redlock_wait_learn_place(redlock_core *core, redlock_slot *slot);

@@ -198,6 +198,7 @@ void redlock_node_up(redlock_core *core, const redlock_fact *fact) {
     node->clock_known = fact->as.up.time_ms != 0;
     node->clock_ms = fact->as.up.time_ms;
     node->clock_at = node->connect_started;
+    node->clock_slack = redlock_ns_since(core->now, node->connect_started);
 }
 
 void redlock_node_down(redlock_core *core, const redlock_fact *fact) {
@@ -276,6 +277,7 @@ void redlock_node_answered(redlock_core *core, redlock_node *node, const redlock
         node->clock_known = true;
         node->clock_ms = answer->time_ms;
         node->clock_at = sent_at;
+        node->clock_slack = redlock_ns_since(core->now, sent_at);
     }
 }
 

@@ -23,8 +23,9 @@ static uint32_t free_votes(const redlock_core *core, const redlock_slot *slot) {
  * not be told apart by what is on the way.  Who waits in queues has one token all the time. */
 static bool vote_may_be_asked(const redlock_core *core, const redlock_vote *vote) {
     bool is_idle = vote->want == 0 && vote->claim == 0 && !vote->release_open;
-    return vote->slot->seek.queued ? is_idle && !redlock_wait_vote_is_spent(core, vote)
-                                    : redlock_vote_is_free(vote);
+    bool goes_on = vote->slot->seek.queued && vote->attempt == vote->slot->attempt;
+    return goes_on ? is_idle && !redlock_wait_vote_is_spent(core, vote)
+                   : redlock_vote_is_free(vote);
 }
 
 static void ask_grant(redlock_core *core, redlock_vote *vote) {
@@ -111,10 +112,10 @@ void redlock_seek_token(redlock_core *core, redlock_slot *slot, redlock_bytes to
 /* --- the end of an attempt ------------------------------------------------------------------- */
 
 static void seek_fail(redlock_core *core, redlock_slot *slot, redlock_status status) {
-    redlock_ns leaves = redlock_ns_add(core->now, slot->seek.ttl + slot->seek.margin);
+    redlock_ns leaves = redlock_wait_over(core, slot);
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_vote *vote = &slot->votes[i];
-        if (vote->queued) { /* for so long it is tried to leave the queue; then the lease ends it */
+        if (vote->queued) { /* for so long it is tried to leave the queue */
             vote->plant_over = redlock_ns_max(vote->plant_over, leaves);
         }
     }
@@ -345,8 +346,7 @@ void redlock_seek_review(redlock_core *core, redlock_slot *slot) {
     redlock_tally tally = redlock_tally_of(core, slot);
     bool over = slot->seek.wait > 0 && core->now >= slot->wait_deadline;
     if (over || tally.yes + tally.open < core->quorum) {
-        if (!over && core->now < slot->attempt_limit &&
-            redlock_wait_lingers(core, slot, &tally)) {
+        if (!over && core->now < slot->attempt_limit && redlock_wait_lingers(core, slot, &tally)) {
             return;
         }
         redlock_status cause = redlock_tally_cause(core, &tally, REDLOCK_HELD);

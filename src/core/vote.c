@@ -102,8 +102,7 @@ static redlock_command vote_command(const redlock_core *core, const redlock_vote
         add_queue(core, vote, &command);
     }
     if (slot->seek.fenced) {
-        command.fence = vote->want == REDLOCK_COMMAND_GRANT ||
-                                vote->want == REDLOCK_COMMAND_BREAK
+        command.fence = vote->want == REDLOCK_COMMAND_GRANT || vote->want == REDLOCK_COMMAND_BREAK
                             ? slot->proposal
                         : vote->want == REDLOCK_COMMAND_RAISE ? slot->raise_to
                                                               : slot->fence;
@@ -113,6 +112,17 @@ static redlock_command vote_command(const redlock_core *core, const redlock_vote
         command.guard_ms = redlock_ns_to_ms_up(core->config.guard);
     }
     return command;
+}
+
+/* By our clock: when what is sent now has no effect any more.  A claim takes effect until its not-after,
+ * which lies the later the less exactly the node's clock is known, and what it plants lives for ttl
+ * and margin; a RELEASE is not taken for longer than that. */
+static redlock_ns effect_over(const redlock_core *core, const redlock_vote *vote) {
+    const redlock_seek *seek = &vote->slot->seek;
+    redlock_ns until = redlock_ns_add(seek->node_timeout, core->nodes[vote->node].clock_slack);
+    redlock_ns lives = redlock_ns_add(redlock_ns_add(seek->ttl, seek->margin), until);
+    return redlock_ns_add(
+        core->now, redlock_quorum_outlast(lives, core->config.drift_ppm, core->config.drift_floor));
 }
 
 static void sent_claim(redlock_core *core, redlock_vote *vote) {
@@ -136,14 +146,10 @@ static void sent_claim(redlock_core *core, redlock_vote *vote) {
     if (slot->state == REDLOCK_SLOT_ADOPTING) {
         return; /* asks for what is there; plants nothing */
     }
-    redlock_ns lives =
-        redlock_ns_add(redlock_ns_add(slot->seek.ttl, slot->seek.margin), slot->seek.node_timeout);
     vote->ours = true;
     vote->queued = vote->queued || (slot->seek.queued && vote->want == REDLOCK_COMMAND_GRANT);
     vote->woken = false;
-    redlock_ns over = redlock_ns_add(
-        core->now, redlock_quorum_outlast(lives, config->drift_ppm, config->drift_floor));
-    vote->plant_over = redlock_ns_max(vote->plant_over, over);
+    vote->plant_over = redlock_ns_max(vote->plant_over, effect_over(core, vote));
 }
 
 void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret_wish) {
@@ -418,7 +424,8 @@ static bool answer_denies(redlock_command_kind claim, redlock_answer_kind answer
 static void claim_leaves(redlock_vote *vote, redlock_command_kind claim,
                          const redlock_answer *answer) {
     if (claim == REDLOCK_COMMAND_GRANT && answer->kind == REDLOCK_ANSWER_YES) {
-        vote->queued = false; /* who holds is in no queue, and a stray GRANT does not put it there */
+        vote->queued =
+            false; /* who holds is in no queue, and a stray GRANT does not put it there */
     }
     if (answer_denies(claim, answer->kind) && strays_are_over(vote, answer)) {
         vote->ours = false;
@@ -466,16 +473,6 @@ void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag,
     redlock_slot_touch(core, slot);
 }
 
-/* By our clock: a RELEASE that was sent does nothing after this. */
-static redlock_ns release_over(const redlock_core *core, const redlock_vote *vote) {
-    const redlock_slot *slot = vote->slot;
-    redlock_ns lives =
-        redlock_ns_add(redlock_ns_add(slot->seek.ttl, slot->seek.margin), slot->seek.node_timeout);
-    redlock_ns outlast =
-        redlock_quorum_outlast(lives, core->config.drift_ppm, core->config.drift_floor);
-    return redlock_ns_add(core->now, outlast);
-}
-
 void redlock_vote_cut(redlock_core *core, redlock_vote *vote) {
     redlock_command_kind claim = vote->claim;
     bool released = vote->release_open;
@@ -491,7 +488,7 @@ void redlock_vote_cut(redlock_core *core, redlock_vote *vote) {
                        vote->slot->state == REDLOCK_SLOT_SEEKING ||
                        vote->slot->state == REDLOCK_SLOT_HELD;
         if (goes_on && vote->slot->seek.queued) {
-            vote->spent_until = release_over(core, vote);
+            vote->spent_until = effect_over(core, vote);
         }
         redlock_vote_undo(core, vote);
         return;

@@ -83,6 +83,13 @@ bool redlock_wait_vote_is_spent(const redlock_core *core, const redlock_vote *vo
     return core->now < vote->spent_until;
 }
 
+redlock_ns redlock_wait_over(const redlock_core *core, const redlock_slot *slot) {
+    redlock_ns lease = slot->seek.poll * REDLOCK_POLL_FACTOR_MAX * REDLOCK_LEASE_POLLS;
+    redlock_ns lives = redlock_ns_add(lease, core->config.hand_off + slot->seek.node_timeout);
+    return redlock_ns_add(
+        core->now, redlock_quorum_outlast(lives, core->config.drift_ppm, core->config.drift_floor));
+}
+
 redlock_ns redlock_wait_spent_until(const redlock_core *core, const redlock_slot *slot) {
     redlock_ns until = 0;
     for (uint32_t i = 0; i < core->config.node_count; i++) {
@@ -149,15 +156,16 @@ redlock_ns redlock_wait_poll_delay(redlock_core *core, const redlock_slot *slot)
     if (REDLOCK_MUTANT(POLL_MISSING)) {
         return REDLOCK_NEVER;
     }
-    redlock_ns quick = redlock_ns_add(
-        slot->seek.retry_min, redlock_prng_upto(&core->prng, slot->seek.retry_jitter));
+    redlock_ns quick = redlock_ns_add(slot->seek.retry_min,
+                                      redlock_prng_upto(&core->prng, slot->seek.retry_jitter));
     redlock_ns delay = poll_interval(core, slot);
     redlock_ns leave = redlock_seek_holders_leave(core, slot);
     if (slot->place <= 1 && leave > 0) {
         delay = redlock_ns_min(delay, redlock_ns_add(leave, REDLOCK_RETRY_FLOOR_NS));
     }
     if (slot->place <= 1 && (holder_is_foreign(core, slot) || has_grants(core, slot))) {
-        delay = redlock_ns_min(delay, quick); /* nobody hands over; nobody but us is to be waited for */
+        delay =
+            redlock_ns_min(delay, quick); /* nobody hands over; nobody but us is to be waited for */
     }
     if (slot->place == 2 && core->config.node_count == 1) {
         /* The first may be frozen: then the second learns of its hand-off while that lasts. */

@@ -2,8 +2,12 @@
  *
  * Who may touch what:
  *   the mutex      everything, except for
- *   the leader     `in`, from redlock_conn_poll_want until redlock_conn_receive sets in.ready;
+ *   the leader     `in`, from redlock_conn_poll_want until redlock_conn_receive sets in.ready, and with
+ *                  it, while the connection is SHAKING, `link`;
  *   the flusher    `out.flight`, out.sys_errno and out.is_full, while out.flushing is set.
+ * `link` is TLS, and no two threads may be in it.  Sealing and opening take no longer than copying does,
+ * so they are done under the mutex.  A handshake verifies signatures, which takes a thousand times as
+ * long, while nobody has anything to say on this connection: so the leader does it without.
  * The descriptor is opened and doomed under the mutex, and closed by conn_reap alone, so that the
  * number that a leader polls or a flusher writes to cannot become another socket's meanwhile. */
 #include "drive/conn.h"
@@ -21,24 +25,24 @@
 #include "drive/buffer.h"
 #include "drive/owed.h"
 #include "drive/socket.h"
+#include "drive/stream.h"
 #include "wire/message.h"
 #include "wire/step.h"
 
-#define CONN_IN_BYTES_MIN 16384u
 #define CONN_OUT_BYTES_MIN 4096u
+/* What TLS itself has to say: a server that asks for more and never reads is hung up. */
+#define CONN_SEALED_BYTES_MAX 65536u
 
-_Static_assert(REDLOCK_RESP_REPLY_BYTES_MAX == CONN_IN_BYTES_MIN << 4, "doubling meets the cap");
+_Static_assert(REDLOCK_RESP_REPLY_BYTES_MAX == REDLOCK_INPUT_BYTES_MIN << 4,
+               "doubling meets the cap");
 _Static_assert(REDLOCK_HELLO_WORDS_BYTES <= REDLOCK_WORDS_BYTES, "a refusal is told whole");
 
-#ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* SO_NOSIGPIPE does it there */
-#endif
-
-/* Moves: DOWN -> RESOLVING -> CONNECTING -> GREETING -> UP, and from each one to DOWN. */
+/* Moves: DOWN -> RESOLVING -> CONNECTING -> [SHAKING ->] GREETING -> UP, and from each one to DOWN. */
 typedef enum conn_state {
     CONN_DOWN = 0,
     CONN_RESOLVING,
     CONN_CONNECTING, /* without a descriptor while the previous one waits to be reaped */
+    CONN_SHAKING,    /* hands, over TLS */
     CONN_GREETING,
     CONN_UP
 } conn_state;
@@ -50,30 +54,13 @@ typedef struct conn_fault { /* why the link is about to be told down */
     char words[REDLOCK_WORDS_BYTES];
 } conn_fault;
 
-typedef struct conn_input {
-    int fd; /* what the leader polls in this round; -1: nothing */
-    bool connecting, ended, starved;
-    int sys_errno;
-    redlock_buffer buffer;
-    atomic_bool ready; /* the leader is done with all of the above, and learned something */
-} conn_input;
-
-typedef struct conn_output {
-    redlock_buffer pending, flight;
-    size_t written; /* of flight */
-    bool flushing;
-    bool is_full; /* the kernel took less than it was given */
-    bool is_dead; /* the server reads no more; it may still have something to say */
-    int sys_errno;
-    atomic_bool blocked; /* until the leader sees POLLOUT */
-} conn_output;
-
 struct redlock_conn {
     uint32_t node;
     redlock_url url;
     redlock_bytes label, prefix;
     redlock_bytes channel; /* empty: a connection for commands */
     redlock_resolver *resolver;
+    redlock_tls_link *link; /* NULL: plain */
 
     conn_state state;
     int fd;
@@ -84,8 +71,9 @@ struct redlock_conn {
     uint32_t address_next;
     int connect_errno; /* of the last address that failed */
 
-    conn_input in;
-    conn_output out;
+    redlock_input in;
+    redlock_buffer opened; /* TLS: what `in` was, to be dispatched */
+    redlock_output out;
     redlock_owed_ring owed;
     redlock_resp_reader reader;
     redlock_hello greeting; /* in progress */
@@ -93,15 +81,7 @@ struct redlock_conn {
     bool has_hello;
 };
 
-/* POSIX allows two numbers for it. */
-static bool errno_means_later(int error) {
-#if EAGAIN != EWOULDBLOCK
-    if (error == EWOULDBLOCK) {
-        return true;
-    }
-#endif
-    return error == EAGAIN;
-}
+static const char too_long[] = "a reply is longer than any that we ask for";
 
 /* --- states ---------------------------------------------------------------------------------- */
 
@@ -113,8 +93,10 @@ static bool state_may_follow(conn_state from, conn_state to) {
         return from == CONN_DOWN;
     case CONN_CONNECTING:
         return from == CONN_RESOLVING;
-    case CONN_GREETING:
+    case CONN_SHAKING:
         return from == CONN_CONNECTING;
+    case CONN_GREETING:
+        return from == CONN_CONNECTING || from == CONN_SHAKING;
     case CONN_UP:
         return from == CONN_GREETING;
     }
@@ -158,19 +140,17 @@ static void conn_drop(redlock_conn *conn) {
     }
 }
 
+static void conn_fail_tls(redlock_conn *conn) {
+    const char *words = "";
+    redlock_status status = redlock_tls_link_fault(conn->link, &words);
+    conn_fail(conn, status, 0, words);
+    redlock_output_part(&conn->out, conn->link, conn->fd);
+}
+
 static void conn_clear_streams(redlock_conn *conn) {
-    conn->in.fd = -1;
-    conn->in.ended = false;
-    conn->in.starved = false;
-    conn->in.sys_errno = 0;
-    conn->in.buffer.len = 0;
-    atomic_store(&conn->in.ready, false);
-    conn->out.pending.len = 0;
-    conn->out.flight.len = 0;
-    conn->out.written = 0;
-    conn->out.is_dead = false;
-    conn->out.sys_errno = 0;
-    atomic_store(&conn->out.blocked, false);
+    redlock_input_clear(&conn->in);
+    redlock_output_clear(&conn->out);
+    conn->opened.len = 0;
     redlock_resp_reader_init(&conn->reader);
 }
 
@@ -183,13 +163,16 @@ static void conn_reap(redlock_conn *conn) {
     (void)close(conn->fd); /* the number is gone whatever it answers */
     conn->fd = -1;
     conn->doomed = false;
+    if (conn->link != NULL) {
+        redlock_tls_link_end(conn->link);
+    }
     conn_clear_streams(conn);
 }
 
 /* --- connecting ------------------------------------------------------------------------------ */
 
 static void conn_greet(redlock_conn *conn) {
-    redlock_buffer *pending = &conn->out.pending;
+    redlock_buffer *pending = &conn->out.pending; /* reserved before: no copy is left by growing */
     conn_move(conn, CONN_GREETING);
     REDLOCK_ASSERT(pending->len == 0 && conn->owed.count == 0);
     if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
@@ -204,6 +187,36 @@ static void conn_greet(redlock_conn *conn) {
                                            pending->size);
     }
     REDLOCK_ASSERT(pending->len <= REDLOCK_HELLO_BYTES_MAX);
+    conn->out.has_secret = conn->url.password[0] != '\0';
+}
+
+/* What a step of the handshake came to. */
+static void conn_shook(redlock_conn *conn, redlock_tls_result result) {
+    if (result == REDLOCK_TLS_FAILED) {
+        conn_fail_tls(conn);
+        return;
+    }
+    if (!redlock_tls_link_take(conn->link, &conn->out.sealed)) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for TLS");
+    } else if (result == REDLOCK_TLS_DONE) {
+        conn_greet(conn); /* the first word of ours, and the password with it */
+    } else if (result == REDLOCK_TLS_ENDED) {
+        conn->in.ended = true;
+    }
+}
+
+/* The socket stands. */
+static void conn_begin(redlock_conn *conn) {
+    if (conn->link == NULL) {
+        conn_greet(conn);
+        return;
+    }
+    conn_move(conn, CONN_SHAKING);
+    if (redlock_tls_link_start(conn->link)) {
+        conn_shook(conn, redlock_tls_link_shake(conn->link));
+    } else {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for TLS");
+    }
 }
 
 static void conn_fail_to_connect(redlock_conn *conn) {
@@ -226,7 +239,7 @@ static void conn_advance(redlock_conn *conn) {
         if (error != 0) {
             conn->connect_errno = error;
         } else if (connected) {
-            conn_greet(conn);
+            conn_begin(conn);
         }
     }
 }
@@ -243,9 +256,6 @@ static void conn_take_addresses(redlock_conn *conn) {
 
 static void conn_resolve(redlock_conn *conn) {
     switch (conn->url.scheme) {
-    case REDLOCK_URL_TLS:
-        conn_fail(conn, REDLOCK_UNSUPPORTED, 0, "TLS is not in this build");
-        return;
     case REDLOCK_URL_UNIX:
         if (redlock_socket_address(conn->url.path, &conn->addresses)) {
             conn_take_addresses(conn);
@@ -253,6 +263,12 @@ static void conn_resolve(redlock_conn *conn) {
             conn_fail(conn, REDLOCK_IO, ENAMETOOLONG, "cannot connect");
         }
         return;
+    case REDLOCK_URL_TLS:
+        if (conn->link == NULL) { /* never plain instead */
+            conn_fail(conn, REDLOCK_UNSUPPORTED, 0, "TLS is not in this build");
+            return;
+        }
+        break;
     case REDLOCK_URL_TCP:
         break;
     }
@@ -278,8 +294,8 @@ redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock
     conn->prefix = prefix;
     conn->resolver = resolver;
     conn->fd = -1;
-    atomic_init(&conn->in.ready, false);
-    atomic_init(&conn->out.blocked, false);
+    redlock_input_init(&conn->in);
+    redlock_output_init(&conn->out);
     conn_clear_streams(conn);
     return conn;
 }
@@ -294,6 +310,15 @@ redlock_conn *redlock_conn_create_listening(uint32_t node, const redlock_url *ur
     return conn;
 }
 
+bool redlock_conn_set_tls(redlock_conn *conn, redlock_tls *tls) {
+    REDLOCK_ASSERT(conn->state == CONN_DOWN && conn->link == NULL);
+    if (conn->url.scheme != REDLOCK_URL_TLS) {
+        return true;
+    }
+    conn->link = redlock_tls_link_create(tls, conn->url.host);
+    return conn->link != NULL;
+}
+
 void redlock_conn_destroy(redlock_conn *conn) {
     if (conn == NULL) {
         return;
@@ -302,9 +327,11 @@ void redlock_conn_destroy(redlock_conn *conn) {
     if (conn->fd >= 0) {
         (void)close(conn->fd);
     }
-    free(conn->in.buffer.at);
-    free(conn->out.pending.at);
-    free(conn->out.flight.at);
+    redlock_tls_link_destroy(conn->link);
+    explicit_bzero(&conn->url, sizeof conn->url);
+    redlock_input_deinit(&conn->in);
+    redlock_output_deinit(&conn->out);
+    free(conn->opened.at);
     free(conn->owed.at);
     free(conn);
 }
@@ -356,28 +383,32 @@ void redlock_conn_send(redlock_conn *conn, uint64_t tag, const redlock_command *
     }
 }
 
-static bool out_has_bytes(const conn_output *out) {
-    return out->written < out->flight.len || out->pending.len > 0;
-}
-
 static bool conn_is_connected(const redlock_conn *conn) {
     return !conn->doomed && !conn->fault.is_set &&
-           (conn->state == CONN_GREETING || conn->state == CONN_UP);
+           (conn->state == CONN_SHAKING || conn->state == CONN_GREETING || conn->state == CONN_UP);
+}
+
+static bool conn_load(redlock_conn *conn) {
+    redlock_status status = redlock_output_load(&conn->out, conn->link);
+    if (status == REDLOCK_NOMEM) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for TLS");
+    } else if (status != REDLOCK_OK) {
+        conn_fail_tls(conn);
+    }
+    return status == REDLOCK_OK;
 }
 
 bool redlock_conn_flush_begin(redlock_conn *conn) {
-    conn_output *out = &conn->out;
-    if (out->flushing || out->is_dead || !out_has_bytes(out) || !conn_is_connected(conn) ||
-        atomic_load(&out->blocked)) {
+    redlock_output *out = &conn->out;
+    if (out->flushing || out->is_dead || !redlock_output_has_bytes(out) ||
+        !conn_is_connected(conn) || atomic_load(&out->blocked)) {
         return false;
     }
 
-    if (out->written == out->flight.len) {
-        redlock_buffer emptied = out->flight;
-        emptied.len = 0;
-        out->flight = out->pending;
-        out->pending = emptied;
-        out->written = 0;
+    /* Commands are there only behind a handshake; before that the link may be the leader's. */
+    REDLOCK_ASSERT(out->pending.len == 0 || conn->state != CONN_SHAKING);
+    if (redlock_output_is_written(out) && !conn_load(conn)) {
+        return false;
     }
     out->flushing = true;
     out->is_full = false;
@@ -385,21 +416,8 @@ bool redlock_conn_flush_begin(redlock_conn *conn) {
 }
 
 void redlock_conn_write(redlock_conn *conn) {
-    conn_output *out = &conn->out;
-    REDLOCK_ASSERT(out->flushing);
-    while (out->written < out->flight.len) {
-        ssize_t n = send(conn->fd, out->flight.at + out->written, out->flight.len - out->written,
-                         MSG_NOSIGNAL);
-        if (n >= 0) {
-            out->written += (size_t)n;
-        } else if (errno_means_later(errno) || errno == ENOBUFS) {
-            out->is_full = true;
-            return;
-        } else if (errno != EINTR) {
-            out->sys_errno = errno;
-            return;
-        }
-    }
+    REDLOCK_ASSERT(conn->out.flushing);
+    redlock_output_write(&conn->out, conn->fd);
 }
 
 /* A peer that closed may have said why, and the bytes before its end are still to be read: the
@@ -407,6 +425,7 @@ void redlock_conn_write(redlock_conn *conn) {
 static void out_take_error(redlock_conn *conn) {
     conn->out.is_dead = true;
     conn->out.pending.len = 0;
+    conn->out.sealed.len = 0;
     conn->out.written = conn->out.flight.len;
     if (conn->out.sys_errno != EPIPE && conn->out.sys_errno != ECONNRESET) {
         conn_fail(conn, REDLOCK_IO, conn->out.sys_errno, "cannot send");
@@ -414,7 +433,7 @@ static void out_take_error(redlock_conn *conn) {
 }
 
 bool redlock_conn_flush_end(redlock_conn *conn) {
-    conn_output *out = &conn->out;
+    redlock_output *out = &conn->out;
     REDLOCK_ASSERT(out->flushing);
     out->flushing = false;
     if (conn->doomed) {
@@ -424,6 +443,7 @@ bool redlock_conn_flush_end(redlock_conn *conn) {
         out_take_error(conn);
         return true;
     }
+    redlock_output_forget(out);
     atomic_store(&out->blocked, out->is_full);
     return out->is_full;
 }
@@ -444,53 +464,23 @@ int redlock_conn_poll_want(redlock_conn *conn, short *ret_events) {
         *ret_events = POLLOUT;
     } else {
         /* Bytes that nobody is writing: a flush is due as soon as the leader is back. */
-        bool is_stuck = !conn->out.flushing && out_has_bytes(&conn->out);
+        bool is_stuck = !conn->out.flushing && redlock_output_has_bytes(&conn->out);
         *ret_events = is_stuck ? POLLIN | POLLOUT : POLLIN;
     }
     conn->in.connecting = is_connecting;
+    conn->in.shaking = conn->state == CONN_SHAKING;
     conn->in.fd = conn->fd;
     return conn->fd;
 }
 
-static void in_connected(conn_input *in) {
-    socklen_t len = sizeof in->sys_errno;
-    if (getsockopt(in->fd, SOL_SOCKET, SO_ERROR, &in->sys_errno, &len) != 0) {
-        in->sys_errno = errno;
-    }
-}
-
-static void in_read(conn_input *in) {
-    redlock_buffer *buffer = &in->buffer;
-    ssize_t n;
-    in->starved = false;
-    if (buffer->len == buffer->size && buffer->size < REDLOCK_RESP_REPLY_BYTES_MAX &&
-        !redlock_buffer_reserve(buffer, 1, CONN_IN_BYTES_MIN)) {
-        in->starved = true;
-    }
-    if (buffer->len == buffer->size) {
-        return; /* the dispatch will see that no reply fits */
-    }
-
-    do {
-        n = recv(in->fd, buffer->at + buffer->len, buffer->size - buffer->len, 0);
-    } while (n < 0 && errno == EINTR);
-    if (n > 0) {
-        buffer->len += (size_t)n;
-    } else if (n == 0) {
-        in->ended = true;
-    } else if (!errno_means_later(errno)) {
-        in->sys_errno = errno;
-    }
-}
-
 void redlock_conn_receive(redlock_conn *conn, short revents) {
-    conn_input *in = &conn->in;
+    redlock_input *in = &conn->in;
     if (in->fd < 0 || revents == 0) {
         return;
     }
 
     if (in->connecting) {
-        in_connected(in);
+        redlock_input_connected(in);
     } else {
         if ((revents & POLLOUT) != 0) {
             atomic_store(&conn->out.blocked, false);
@@ -498,7 +488,10 @@ void redlock_conn_receive(redlock_conn *conn, short revents) {
         if ((revents & ~POLLOUT) == 0) {
             return;
         }
-        in_read(in);
+        redlock_input_read(in);
+        if (in->shaking) {
+            redlock_input_shake(in, conn->link);
+        }
     }
     in->fd = -1;
     atomic_store(&in->ready, true); /* from here on `in` is the mutex holder's */
@@ -578,8 +571,8 @@ static bool dispatch_reply(redlock_conn *conn, const uint8_t *data, redlock_ns n
 
 /* The sink may hang up, and even connect again: then the rest of the buffer is void, and stays so
  * because `doomed` holds until the reaping empties it. */
-static void dispatch_replies(redlock_conn *conn, redlock_ns now, const redlock_conn_sink *sink) {
-    redlock_buffer *buffer = &conn->in.buffer;
+static void dispatch_replies(redlock_conn *conn, redlock_buffer *buffer, redlock_ns now,
+                             const redlock_conn_sink *sink) {
     bool go_on = true;
     size_t at = 0;
     while (go_on && at < buffer->len) {
@@ -608,10 +601,78 @@ static void dispatch_replies(redlock_conn *conn, redlock_ns now, const redlock_c
     }
 }
 
+/* Room for the next bytes, which there is unless a reply fills all of it. */
+static bool opened_make_room(redlock_conn *conn) {
+    redlock_buffer *opened = &conn->opened;
+    if (opened->len < opened->size) {
+        return true;
+    }
+    if (opened->size >= REDLOCK_RESP_REPLY_BYTES_MAX) {
+        conn_fail(conn, REDLOCK_PROTOCOL, 0, too_long);
+        return false;
+    }
+    if (!redlock_buffer_reserve(opened, 1, REDLOCK_INPUT_BYTES_MIN)) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for a reply");
+        return false;
+    }
+    return true;
+}
+
+/* TLS: record for record, because the sink may hang up between any two replies.  All that was received
+ * is opened, so that nothing lies in the link for which no poll would wake anybody. */
+static void dispatch_sealed(redlock_conn *conn, redlock_ns now, const redlock_conn_sink *sink) {
+    redlock_bytes sealed = {conn->in.buffer.at, conn->in.buffer.len};
+    redlock_tls_result result =
+        redlock_tls_link_put(conn->link, sealed) ? REDLOCK_TLS_DONE : REDLOCK_TLS_FAILED;
+    conn->in.buffer.len = 0;
+    while (result == REDLOCK_TLS_DONE) {
+        if (!opened_make_room(conn)) {
+            return;
+        }
+        result = redlock_tls_link_open(conn->link, &conn->opened);
+        if (result == REDLOCK_TLS_DONE) {
+            dispatch_replies(conn, &conn->opened, now, sink);
+        }
+        if (conn->doomed || conn->fault.is_set) {
+            return;
+        }
+    }
+
+    if (result == REDLOCK_TLS_FAILED) {
+        conn_fail_tls(conn);
+    } else if (!redlock_tls_link_take(conn->link, &conn->out.sealed)) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for TLS");
+    } else if (conn->out.sealed.len > CONN_SEALED_BYTES_MAX) {
+        conn_fail(conn, REDLOCK_PROTOCOL, 0, "the server asks much of TLS and reads nothing");
+    } else if (result == REDLOCK_TLS_ENDED) {
+        conn->in.ended = true;
+    }
+}
+
+/* With TLS 1.3 a server misses our certificate only after we have gone on to the greeting, and may hang
+ * up on that so fast that its alert is lost. */
+static bool dispatch_end_of_tls(redlock_conn *conn) {
+    const redlock_input *in = &conn->in;
+    bool is_over = in->ended || in->sys_errno != 0;
+    if (conn->link == NULL || !is_over || conn->state == CONN_UP) {
+        return false;
+    }
+    if (redlock_tls_link_lacks_certificate(conn->link)) {
+        conn_fail(conn, REDLOCK_UNTRUSTED, 0,
+                  "the server wants a client certificate (it asked for one, and hung up)");
+    } else if (conn->state == CONN_SHAKING) {
+        conn_fail(conn, REDLOCK_IO, in->sys_errno, "the server hung up in the TLS handshake");
+    }
+    return conn->fault.is_set;
+}
+
 /* What the reading came to, after the replies before it have been told. */
 static void dispatch_end(redlock_conn *conn) {
-    const conn_input *in = &conn->in;
+    const redlock_input *in = &conn->in;
     bool is_full = in->buffer.len == in->buffer.size;
+    if (dispatch_end_of_tls(conn)) {
+        return;
+    }
     if (in->ended) {
         conn_fail(conn, REDLOCK_IO, 0, "the server closed the connection");
     } else if (in->sys_errno != 0) {
@@ -619,13 +680,13 @@ static void dispatch_end(redlock_conn *conn) {
     } else if (is_full && in->starved) {
         conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for a reply");
     } else if (is_full && in->buffer.size >= REDLOCK_RESP_REPLY_BYTES_MAX) {
-        conn_fail(conn, REDLOCK_PROTOCOL, 0, "a reply is longer than any that we ask for");
+        conn_fail(conn, REDLOCK_PROTOCOL, 0, too_long);
     }
 }
 
 static void dispatch_connected(redlock_conn *conn) {
     if (conn->in.sys_errno == 0) {
-        conn_greet(conn);
+        conn_begin(conn);
         return;
     }
     conn->connect_errno = conn->in.sys_errno;
@@ -641,8 +702,12 @@ static void dispatch_input(redlock_conn *conn, redlock_ns now, const redlock_con
         dispatch_connected(conn);
         return;
     }
-    if (conn->in.buffer.len > 0) {
-        dispatch_replies(conn, now, sink);
+    if (conn->state == CONN_SHAKING) {
+        conn_shook(conn, conn->in.shook);
+    } else if (conn->in.buffer.len > 0 && conn->link != NULL) {
+        dispatch_sealed(conn, now, sink);
+    } else if (conn->in.buffer.len > 0) {
+        dispatch_replies(conn, &conn->in.buffer, now, sink);
     }
     if (!conn->doomed) {
         dispatch_end(conn);

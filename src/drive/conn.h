@@ -3,6 +3,9 @@
  * Bytes go out through a double buffer and come in through one; commands are answered in order, so
  * a ring of their tags is all the book-keeping there is.  What happens becomes facts for the core.
  *
+ * A rediss URL puts TLS between: commands are sealed on their way to what is written, and what was
+ * read is opened before it is dispatched.  The greeting waits until the server has proved who it is.
+ *
  * Threads.  Calls marked [locked] run under the engine's mutex.  [leader] ones run without it, by
  * the one thread that leads; [flusher] ones without it, by the one thread between flush_begin and
  * flush_end.  A descriptor is never closed while a leader polls it or a flusher writes to it:
@@ -19,6 +22,7 @@
 #include "base/time.h"
 #include "core/core.h"
 #include "drive/resolve.h"
+#include "drive/tls.h"
 #include "wire/hello.h"
 #include "wire/resp.h"
 #include "wire/url.h"
@@ -40,6 +44,9 @@ redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock
 redlock_conn *redlock_conn_create_listening(uint32_t node, const redlock_url *url,
                                             redlock_bytes label, redlock_bytes channel,
                                             redlock_resolver *resolver);
+/* What a rediss URL needs; for others nothing is done.  Before the first connect; without it, each
+ * connect to such a URL fails.  `tls` is borrowed for the connection's life.  False: no memory. */
+bool redlock_conn_set_tls(redlock_conn *conn, redlock_tls *tls);
 /* Closes without a word to the server and frees; NULL is fine.  Safe in a forked child, where it
  * only closes the child's copies. */
 void redlock_conn_destroy(redlock_conn *conn);

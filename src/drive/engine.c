@@ -35,6 +35,7 @@ struct redlock_engine {
     redlock_core *core;
     void *table;
     redlock_resolver *resolver;
+    redlock_tls *tls; /* NULL: no URL needs it */
     redlock_wake wake;
     redlock_conn *conns[CONNS_MAX]; /* for commands, one a node; behind them those that listen */
     uint32_t node_count, conn_count;
@@ -130,6 +131,16 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
     return engine;
 }
 
+bool redlock_engine_set_tls(redlock_engine *engine, redlock_tls *take_tls) {
+    engine->tls = take_tls;
+    for (uint32_t i = 0; i < engine->conn_count; i++) {
+        if (!redlock_conn_set_tls(engine->conns[i], take_tls)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 void redlock_engine_destroy(redlock_engine *engine) {
     if (engine == NULL) {
         return;
@@ -138,6 +149,7 @@ void redlock_engine_destroy(redlock_engine *engine) {
     for (uint32_t i = 0; i < engine->conn_count; i++) {
         redlock_conn_destroy(engine->conns[i]);
     }
+    redlock_tls_destroy(engine->tls);
     redlock_resolver_destroy(engine->resolver);
     redlock_wake_deinit(&engine->wake);
     if (!redlock_fork_is_child(&engine->fork)) {

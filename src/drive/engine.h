@@ -20,6 +20,7 @@
 #include "base/list.h"
 #include "core/core.h"
 #include "drive/fork.h"
+#include "drive/tls.h"
 #include "wire/url.h"
 
 typedef struct redlock_engine redlock_engine;
@@ -47,6 +48,9 @@ typedef struct redlock_call {
 redlock_engine *redlock_engine_create(const redlock_core_config *config, const redlock_url *urls,
                                       redlock_bytes label, redlock_bytes prefix,
                                       const redlock_engine_hooks *hooks);
+/* What rediss URLs need, for all connections: before the first step.  False: no memory; taken all
+ * the same. */
+bool redlock_engine_set_tls(redlock_engine *engine, redlock_tls *take_tls);
 /* Ends the keeper; no caller may be inside, and none may come.  Nothing to do in a forked child. */
 void redlock_engine_stop(redlock_engine *engine);
 /* Stops and frees.  In a forked child frees memory only.  NULL is fine. */

@@ -14,8 +14,7 @@ void redlock_message_subscribe(redlock_resp_writer *writer, redlock_bytes channe
     memcpy(name + prefix_len, channel.at, channel.len);
     redlock_resp_write_header(writer, 2);
     redlock_resp_write_bulk(writer, redlock_bytes_of("SUBSCRIBE"));
-    redlock_resp_write_bulk(writer,
-                            (redlock_bytes){.at = name, .len = prefix_len + channel.len});
+    redlock_resp_write_bulk(writer, (redlock_bytes){.at = name, .len = prefix_len + channel.len});
 }
 
 static bool word_is(const redlock_resp_value *value, const uint8_t *data, const char *word) {

@@ -404,9 +404,9 @@ static uint32_t extra_count(redlock_command_kind kind, redlock_answer_kind answe
     if (answer == REDLOCK_ANSWER_NO) {
         return kind == REDLOCK_COMMAND_GRANT ? 2 : kind == REDLOCK_COMMAND_RENEW ? 1 : 0;
     }
-    return kind == REDLOCK_COMMAND_LOOK                                       ? 3
+    return kind == REDLOCK_COMMAND_LOOK                                     ? 3
            : kind == REDLOCK_COMMAND_BREAK || kind == REDLOCK_COMMAND_PROBE ? 1
-                                                                              : 0;
+                                                                            : 0;
 }
 
 static bool answer_is_sane(redlock_command_kind kind, bool fenced, const redlock_answer *answer) {

@@ -164,21 +164,26 @@ static void database_is_the_one_asked_for(void **state) {
     redlock_client_destroy(third);
 }
 
-/* A build without TLS says so, by the URL or by the node; it never talks in the clear instead. */
+/* A server without TLS is never talked to in the clear instead: it gets bytes that are no command, and
+ * a build without TLS says so. */
 static void tls_is_never_left_out_silently(void **state) {
     (void)state;
     char url[64];
     const char *const urls[] = {url};
+    redlock_client_options options = REDLOCK_INIT(redlock_client_options);
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_client *client = NULL;
     redlock_lock *lock = NULL;
     (void)snprintf(url, sizeof url, "rediss://127.0.0.1:%d", test_server_port(server));
-    int status = redlock_client_create(urls, 1, NULL, &client, &report);
+    options.connect_timeout_ms = 300;
+    int status = redlock_client_create(urls, 1, &options, &client, &report);
     if (status == REDLOCK_OK) {
         status = redlock_acquire(client, "job", 3, NULL, &lock, &report);
         redlock_client_destroy(client);
+        TEST_STATUS(status, REDLOCK_NO_QUORUM, &report);
+    } else {
+        TEST_STATUS(status, REDLOCK_UNSUPPORTED, &report);
     }
-    TEST_STATUS(status, REDLOCK_UNSUPPORTED, &report);
     assert_int_not_equal(report.sentence[0], '\0');
     assert_null(lock);
 }

@@ -359,8 +359,9 @@ static void a_frozen_waiter_costs_no_more_than_its_grant(void **state) {
     test_give(lock);
     waiter_end(&one);
     assert_int_equal(one.status, REDLOCK_OK);
-    assert_true(one.acquired_ms - released_ms >= 1900);       /* it was handed the name */
-    assert_true(one.acquired_ms - released_ms < 2000 + 3000); /* and a poll has waited for its end */
+    assert_true(one.acquired_ms - released_ms >= 1900); /* it was handed the name */
+    assert_true(one.acquired_ms - released_ms <
+                2000 + 3000); /* and a poll has waited for its end */
     assert_int_equal(kill(frozen, SIGCONT), 0);
     char word = 0;
     assert_int_equal(read(told, &word, 1), 1); /* it comes later, and is served */
@@ -433,7 +434,8 @@ static void foreign_holders_are_waited_for(void **state) {
     int64_t freed_ms = test_now_ms();
     waiter_end(&one);
     assert_int_equal(one.status, REDLOCK_OK);
-    assert_true(one.acquired_ms - freed_ms < 3000); /* 50 to 300 ms, on a machine that is not busy */
+    assert_true(one.acquired_ms - freed_ms <
+                3000); /* 50 to 300 ms, on a machine that is not busy */
 }
 
 static void a_queue_that_is_gone_is_made_anew(void **state) {
@@ -448,8 +450,7 @@ static void a_queue_that_is_gone_is_made_anew(void **state) {
     waiter_start(&one, bench->client, 0, PATIENCE_MS, &served);
     waiter_go(&one);
     await_waiters(bench->client, 1);
-    free(test_server_ask(bench->server, "DEL", "redlock:{job}:queue", "redlock:{job}:alive",
-                         NULL));
+    free(test_server_ask(bench->server, "DEL", "redlock:{job}:queue", "redlock:{job}:alive", NULL));
     waiter_end(&one); /* nobody releases: the key runs out, and a poll finds that */
     assert_int_equal(one.status, REDLOCK_OK);
     (void)redlock_release(lock, NULL);
