@@ -64,6 +64,13 @@ def proc_read(pid, name):
         return b""
 
 
+def locker_rules():
+    """What docs/protocol.md gives to the user that it describes, without the password."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/protocol.md"), encoding="utf-8") as file:
+        line = file.read().split("ACL SETUSER locker on >SECRET", 1)[1].split("\n\n", 1)[0]
+    return line.split()
+
+
 def read_value(answer):
     line = answer.readline().decode().strip()
     if not line.startswith("$") or line == "$-1":
