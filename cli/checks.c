@@ -403,7 +403,7 @@ static void judge_rights(const redlock_set *set, redlock_findings *findings) {
         judge_lacks(exam, findings, REDLOCK_LEVEL_FAIL, exam->lacks,
                     "without these it refuses what locks are made of");
         judge_lacks(exam, findings, REDLOCK_LEVEL_WARN, exam->lacks_wake,
-                    "without these nobody who waits can be woken, and waiting is polling");
+                    "without these nobody who waits is woken: they poll, and in no order");
         if (exam->refusal[0] != '\0') {
             redlock_finding *finding =
                 redlock_finding_add(findings, REDLOCK_LEVEL_FAIL, "writes", exam->where);

@@ -26,9 +26,10 @@ static const config_key keys[] = {
     {"url", ""},
     {"user", ""},
     {"password-file", ""},
-    {"key-prefix", " run init status ls top doctor "},
-    {"label", " run "},
-    {"ttl", " run "},
+    {"key-prefix",
+     " run elect acquire extend release hold watch wait break init status ls top doctor "},
+    {"label", " run elect acquire hold "},
+    {"ttl", " run elect acquire extend hold watch "},
     {"timeout", " status ls top doctor "},
     {"ttl-max", " doctor "},
 };
@@ -42,6 +43,17 @@ static const char *key_find(const char *word, size_t len) {
         }
     }
     return NULL;
+}
+
+/* That nothing can be opened any more is no fault of the file. */
+static int unreadable_say(const char *topic, const char *path, int error) {
+    static const redlock_say say = {.loudness = REDLOCK_NORMAL};
+
+    if (error == EMFILE || error == ENFILE || error == ENOMEM) {
+        redlock_say_error(&say, "%s cannot be opened: %s", path, strerror(error));
+        return REDLOCK_EXIT_SYSTEM;
+    }
+    return redlock_say_usage(topic, "%s cannot be read: %s", path, strerror(error));
 }
 
 /* --- files ----------------------------------------------------------------------------------- */
@@ -143,7 +155,7 @@ static int file_read(redlock_config *config, config_file *file, int fd) {
     if (text == NULL) {
         code = REDLOCK_EXIT_SYSTEM;
     } else if (got < 0 || fstat(fd, &about) != 0) {
-        code = redlock_say_usage(file->topic, "%s cannot be read: %s", file->path, strerror(errno));
+        code = unreadable_say(file->topic, file->path, errno);
     } else if (strlen(text) != len || len == FILE_BYTES_MAX) {
         code = redlock_say_usage(file->topic, "%s is no text, or too long", file->path);
     } else {
@@ -164,9 +176,7 @@ static int file_load(redlock_config *config, const char *path, bool is_needed, c
     if (fd < 0) {
         bool is_absent = errno == ENOENT || errno == ENOTDIR || errno == EACCES;
 
-        return is_absent && !is_needed
-                   ? 0
-                   : redlock_say_usage(topic, "%s cannot be read: %s", path, strerror(errno));
+        return is_absent && !is_needed ? 0 : unreadable_say(topic, path, errno);
     }
     int code = file_read(config, &file, fd);
     (void)close(fd);

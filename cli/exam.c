@@ -129,7 +129,8 @@ static void boot_ask(redlock_exam *exam, redlock_peer *peer, const char *prefix)
 
 /* An error that is about the user's rights: which rule would cure it.  Others, like NOSCRIPT, say
  * that the command is allowed. */
-static void rights_take(redlock_exam *exam, const redlock_reply *reply, const char *rule) {
+static void rights_take(redlock_exam *exam, const redlock_reply *reply, const char *rule,
+                        const char *key_rule) {
     bool is_wake = strcmp(rule, "+publish") == 0 || strcmp(rule, "+subscribe") == 0;
     char *lacks = is_wake ? exam->lacks_wake : exam->lacks;
     size_t size = is_wake ? sizeof(exam->lacks_wake) : sizeof(exam->lacks);
@@ -141,18 +142,37 @@ static void rights_take(redlock_exam *exam, const redlock_reply *reply, const ch
         bool is_key = strstr(reply->text, "key") != NULL;
         bool is_channel = strstr(reply->text, "channel") != NULL;
 
-        lacks_add(lacks, size, is_channel ? "&redlock:*" : is_key ? "~redlock:*" : rule);
+        lacks_add(lacks, size, is_channel ? "&redlock:wake:*" : is_key ? key_rule : rule);
     } else if (strcmp(rule, "+set") == 0 && reply->status != REDLOCK_REPLICA) {
         (void)snprintf(exam->refusal, sizeof(exam->refusal), "%s", reply->text);
     }
 }
 
+/* A user who may not ask for its name has it in the URL. */
+static void user_find(redlock_exam *exam, redlock_peer *peer) {
+    const redlock_reply *reply = redlock_peer_ask(peer, "ACL", "WHOAMI", NULL);
+    const char *start = strstr(peer->url, "://");
+    const char *end = strrchr(peer->url, '@');
+
+    if (reply != NULL && reply->kind == REDLOCK_REPLY_TEXT) {
+        (void)snprintf(exam->user, sizeof(exam->user), "%s", reply->text);
+        return;
+    }
+    start = start != NULL ? start + 3 : peer->url;
+    size_t len = strcspn(start, ":@/%");
+    if (end != NULL && start + len < end && len > 0 && start[len] == ':') {
+        (void)snprintf(exam->user, sizeof(exam->user), "%.*s", (int)len, start);
+    }
+}
+
 static void rights_ask(redlock_exam *exam, redlock_peer *peer, const char *prefix) {
     static const char unknown[] = "0000000000000000000000000000000000000000";
-    static const char channel[] = "redlock:{redlock-doctor}:probe";
+    static const char channel[] = "redlock:wake:doctor";
     char key[REDLOCK_KEY_BYTES_MAX]; /* among redlock's own: nobody's data can be there */
+    char key_rule[REDLOCK_KEY_BYTES_MAX];
 
-    (void)snprintf(key, sizeof(key), "%s%s", prefix, channel);
+    (void)snprintf(key, sizeof(key), "%sredlock:{redlock-doctor}:probe", prefix);
+    (void)snprintf(key_rule, sizeof(key_rule), "~%sredlock:*", prefix);
     const char *const probes[][7] = {
         {"+eval", "EVAL", "return 1", "0"},
         {"+evalsha", "EVALSHA", unknown, "0"},
@@ -163,22 +183,31 @@ static void rights_ask(redlock_exam *exam, redlock_peer *peer, const char *prefi
         {"+set", "SET", key, "redlock-doctor", "XX", "PX", "1"},
         {"+pexpire", "PEXPIRE", key, "1"},
         {"+del", "DEL", key},
+        {"+exists", "EXISTS", key},
+        {"+zadd", "ZADD", key, "XX", "1", "redlock-doctor"},
+        {"+zrem", "ZREM", key, "redlock-doctor"},
+        {"+zrange", "ZRANGE", key, "0", "0"},
+        {"+zrevrange", "ZREVRANGE", key, "0", "0"},
+        {"+zrank", "ZRANK", key, "redlock-doctor"},
+        {"+zpopmin", "ZPOPMIN", key},
+        {"+zcard", "ZCARD", key},
+        {"+hset", "HSET", key, "one", "two", "odd"}, /* refused: a value is missing */
+        {"+hget", "HGET", key, "one"},
+        {"+hdel", "HDEL", key, "one"},
         {"+publish", "PUBLISH", channel, ""},
         {"+subscribe", "SUBSCRIBE", channel}, /* the last: nothing else may be asked after it */
     };
 
-    const redlock_reply *reply = redlock_peer_ask(peer, "ACL", "WHOAMI", NULL);
-    if (reply != NULL && reply->kind == REDLOCK_REPLY_TEXT) {
-        (void)snprintf(exam->user, sizeof(exam->user), "%s", reply->text);
-    }
+    user_find(exam, peer);
     for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++) {
         size_t count = 1;
 
         while (count < 7 && probes[i][count] != NULL) {
             count++;
         }
-        reply = redlock_peer_ask_words(peer, &probes[i][1], NULL, count - 1);
-        rights_take(exam, reply, probes[i][0]);
+        const redlock_reply *reply = redlock_peer_ask_words(peer, &probes[i][1], NULL, count - 1);
+
+        rights_take(exam, reply, probes[i][0], key_rule);
     }
 }
 

@@ -46,6 +46,8 @@ static const char help_init[] =
     "It refuses a server whose peers have been in use before.\n"
     "\n"
     "  --url URL            a server; repeat it for all of the set (default: REDLOCK_URL)\n"
+    "  --password-file FILE\n"
+    "                       its first line is the password, for URLs that have none\n"
     "  --key-prefix TEXT    the prefix that the locks will be used with\n"
     "  --force              also when they have been in use: only while nobody holds a lock\n"
     "  -q, --quiet          say nothing but usage errors\n"

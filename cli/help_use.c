@@ -6,12 +6,15 @@
 
 #define HELP_URL                                                                                   \
     "  --url URL            a server: redis://[user:password@]host[:port], unix:///path,\n"        \
-    "                       local: or local:N; repeat it for a quorum (default: REDLOCK_URL)\n"
+    "                       local: or local:N; repeat it for a quorum (default: REDLOCK_URL)\n"    \
+    "  --password-file FILE\n"                                                                     \
+    "                       its first line is the password, for URLs that have none\n"
 #define HELP_TTL                                                                                   \
     "  -t, --ttl SECONDS    after a crash, others wait this long (default 30; 0.1 to 60)\n"
 #define HELP_WAIT                                                                                  \
     "  -n, --nonblock       do not wait when somebody else holds the lock\n"                       \
-    "  -w, --wait SECONDS   wait no longer than this, also for servers to come back\n"
+    "  -w, --wait SECONDS   wait no longer than this, also for servers to come back; who waits\n"  \
+    "                       longest is next\n"
 #define HELP_BUSY                                                                                  \
     "  -E, --conflict-exit-code CODE\n"                                                            \
     "                       exit code when the lock was not to be had in time (default 75)\n"
@@ -36,8 +39,9 @@ static const char help_run[] =
     "usage: redlock run [options] NAME [--] COMMAND [ARGUMENT...]\n"
     "       redlock run [options] NAME -c 'STRING FOR SH'\n"
     "\n"
-    "Waits for the lock NAME, runs the command under it, renews the lock meanwhile, and releases\n"
-    "it at the end.  If the lock is about to be lost, the command is stopped before that.\n"
+    "Waits for the lock NAME (first in, first out), runs the command under it, renews the lock\n"
+    "meanwhile, and releases it at the end.  If the lock is about to be lost, the command is\n"
+    "stopped before that.\n"
     "\n" HELP_URL HELP_TTL HELP_WAIT HELP_BUSY HELP_BUSY_OK
     "  -c, --command STRING run STRING by sh -c; before or after NAME\n"
     "  --min-hold SECONDS   keep the name for at least so long, even if the command ends "

@@ -35,14 +35,24 @@ bool redlock_key_lock(redlock_key *key, const char *prefix, const char *name, si
     return key_add(key, prefix, strlen(prefix)) && key_add(key, name, name_len);
 }
 
-bool redlock_key_mark(redlock_key *key, const char *prefix, const char *name, size_t name_len) {
+/* `end` as for a name without a tag of its own. */
+static bool companion(redlock_key *key, const char *prefix, const char *name, size_t name_len,
+                      const char *end) {
     bool is_tagged = name_has_tag(name, name_len);
-    const char *end = is_tagged ? tagged_end : plain_end;
 
+    end += is_tagged ? 1 : 0;
     key->len = 0;
     return key_add(key, prefix, strlen(prefix)) &&
            key_add(key, is_tagged ? tagged_start : plain_start, START_BYTES) &&
            key_add(key, name, name_len) && key_add(key, end, strlen(end));
+}
+
+bool redlock_key_mark(redlock_key *key, const char *prefix, const char *name, size_t name_len) {
+    return companion(key, prefix, name, name_len, plain_end);
+}
+
+bool redlock_key_queue(redlock_key *key, const char *prefix, const char *name, size_t name_len) {
+    return companion(key, prefix, name, name_len, "}:queue");
 }
 
 static bool starts_with(const char *text, size_t len, const char *start) {

@@ -12,9 +12,10 @@ typedef struct redlock_key {
     size_t len;
 } redlock_key;
 
-/* The key of the lock itself, and that of its mark.  False: too long. */
+/* The key of the lock itself, that of its mark, and that of its queue.  False: too long. */
 bool redlock_key_lock(redlock_key *key, const char *prefix, const char *name, size_t name_len);
 bool redlock_key_mark(redlock_key *key, const char *prefix, const char *name, size_t name_len);
+bool redlock_key_queue(redlock_key *key, const char *prefix, const char *name, size_t name_len);
 /* The name in the key of a lock, which may be any key that is not redlock's own; false when it can
  * be no lock.  *ret_name lies inside `text`. */
 bool redlock_key_is_lock(const char *text, size_t len, const char *prefix, const char **ret_name,

@@ -9,12 +9,14 @@
 
 enum {
     OPTION_URL = 256, /* beyond every character: long options without a short form */
+    OPTION_PASSWORD_FILE,
     OPTION_KEY_PREFIX,
     OPTION_FORCE
 };
 
 static const struct option init_options[] = {
     {"url", required_argument, NULL, OPTION_URL},
+    {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
     {"key-prefix", required_argument, NULL, OPTION_KEY_PREFIX},
     {"force", no_argument, NULL, OPTION_FORCE},
     {"verbose", no_argument, NULL, 'v'},
@@ -99,6 +101,9 @@ static int init_option_take(redlock_init_options *options, int option, char **ar
     switch (option) {
     case OPTION_URL:
         return url_add(&options->urls, optarg, "init");
+    case OPTION_PASSWORD_FILE:
+        options->urls.password_file = optarg;
+        return REDLOCK_GO_ON;
     case OPTION_KEY_PREFIX:
         options->key_prefix = optarg;
         return REDLOCK_GO_ON;

@@ -7,7 +7,7 @@
 #include "cli/json.h"
 #include "cli/key.h"
 
-enum { LEFT_WIDTH = 8, FENCE_WIDTH = 16, NODES_WIDTH = 5, GAPS = 4 };
+enum { LEFT_WIDTH = 8, FENCE_WIDTH = 16, NODES_WIDTH = 5, WAIT_WIDTH = 4, GAPS = 5 };
 
 bool redlock_entry_is_same(const redlock_entry *entry, const redlock_found *found) {
     bool is_held = found != NULL && found->left_ms != -2;
@@ -49,6 +49,25 @@ static void fence_json(redlock_json *json, const char *key, uint64_t fence) {
     }
 }
 
+/* Whether nobody waits or nobody tells are two things. */
+static void waiting_json(redlock_json *json, int64_t count) {
+    if (count >= 0) {
+        redlock_json_number(json, "waiting", count);
+    } else {
+        redlock_json_null(json, "waiting");
+    }
+}
+
+static void waiters_json(redlock_json *json, const redlock_survey *survey) {
+    const redlock_survey_node *queue = redlock_survey_queue(survey);
+
+    redlock_json_open(json, "waiters", '[');
+    for (size_t i = 0; i < queue->waiters_shown; i++) {
+        redlock_json_bytes(json, NULL, queue->waiters[i].label, queue->waiters[i].len);
+    }
+    redlock_json_close(json, ']');
+}
+
 static void node_json(redlock_json *json, const redlock_entry *entry, const redlock_survey *survey,
                       size_t index) {
     const redlock_survey_node *node = &survey->node[index];
@@ -62,6 +81,7 @@ static void node_json(redlock_json *json, const redlock_entry *entry, const redl
         holder_json(json, found);
         left_json(json, found != NULL, found != NULL ? found->left_ms : 0);
         fence_json(json, "mark", found != NULL ? found->mark : 0);
+        waiting_json(json, found != NULL ? found->waiter_count : 0);
         redlock_json_bool(json, "differs", !redlock_entry_is_same(entry, found));
     } else {
         redlock_json_text(json, "status", redlock_status_name(node->report.status));
@@ -84,7 +104,9 @@ void redlock_print_entry_json(const redlock_entry *entry, const redlock_survey *
     redlock_json_number(&json, "up", (int64_t)survey->up_count);
     redlock_json_number(&json, "servers", (int64_t)survey->node_count);
     redlock_json_number(&json, "quorum", (int64_t)survey->quorum);
+    waiting_json(&json, entry->waiter_count);
     if (has_nodes) {
+        waiters_json(&json, survey);
         redlock_json_open(&json, "nodes", '[');
         for (size_t i = 0; i < survey->node_count; i++) {
             node_json(&json, entry, survey, i);
@@ -132,7 +154,7 @@ void redlock_say_down(const redlock_say *say, const redlock_survey *survey) {
 /* --- a table --------------------------------------------------------------------------------- */
 
 redlock_columns redlock_columns_fit(const redlock_survey *survey, size_t width) {
-    const size_t fixed = LEFT_WIDTH + FENCE_WIDTH + NODES_WIDTH + GAPS;
+    const size_t fixed = LEFT_WIDTH + FENCE_WIDTH + NODES_WIDTH + WAIT_WIDTH + GAPS;
     redlock_columns columns = {.name = 4, .holder = 6};
 
     for (size_t i = 0; i < survey->entry_count; i++) {
@@ -164,6 +186,8 @@ void redlock_print_heads(redlock_line *line, const redlock_columns *columns) {
     redlock_line_cell_right(line, "LEFT", LEFT_WIDTH);
     redlock_line_add(line, " ");
     redlock_line_cell(line, "FENCE", 5, FENCE_WIDTH + 1);
+    redlock_line_cell_right(line, "WAIT", WAIT_WIDTH);
+    redlock_line_add(line, " ");
     redlock_line_cell(line, "ON", 2, NODES_WIDTH);
 }
 
@@ -194,6 +218,14 @@ static void holder_add(redlock_line *line, const redlock_entry *entry, size_t wi
     }
 }
 
+static const char *waiting_text(int64_t count, char out[REDLOCK_LENGTH_BYTES]) {
+    if (count <= 0) {
+        return count < 0 ? "?" : "-";
+    }
+    (void)snprintf(out, REDLOCK_LENGTH_BYTES, "%lld", (long long)(count < 9999 ? count : 9999));
+    return out;
+}
+
 void redlock_print_entry(redlock_line *line, const redlock_columns *columns,
                          const redlock_entry *entry, const redlock_survey *survey) {
     char text[REDLOCK_LENGTH_BYTES];
@@ -214,6 +246,7 @@ void redlock_print_entry(redlock_line *line, const redlock_columns *columns,
     }
     redlock_line_cell(line, text, strlen(text), FENCE_WIDTH);
     redlock_line_add(line, " ");
-    redlock_line_print(line, "%zu/%zu", entry->holder_count, survey->node_count);
+    redlock_line_cell_right(line, waiting_text(entry->waiter_count, text), WAIT_WIDTH);
+    redlock_line_print(line, " %zu/%zu", entry->holder_count, survey->node_count);
     redlock_line_style(line, REDLOCK_STYLE_PLAIN);
 }

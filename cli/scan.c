@@ -5,6 +5,7 @@
  * seconds and not minutes. */
 #include "cli/scan.h"
 
+#include <assert.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,11 @@ typedef struct scan_task {
 
 /* --- asking ---------------------------------------------------------------------------------- */
 
+/* One name that is asked for: more is told of it. */
+static bool is_single(const scan_task *scan) {
+    return scan->query->names != NULL && scan->query->name_count == 1;
+}
+
 static bool key_send(redlock_peer *node, const char *command, const redlock_key *key) {
     const char *const words[] = {command, key->at};
     const size_t lengths[] = {strlen(command), key->len};
@@ -46,6 +52,15 @@ static bool value_send(redlock_peer *node, const redlock_key *key, bool is_whole
     const size_t lengths[] = {8, key->len, 1, 3};
 
     return is_whole ? key_send(node, "GET", key) : redlock_peer_send(node, words, lengths, 4);
+}
+
+static bool queue_send(redlock_peer *node, const redlock_key *key, bool has_labels) {
+    const char *const words[] = {"ZRANGE", key->at, "0", "31"};
+    const size_t lengths[] = {6, key->len, 1, 2};
+
+    static_assert(REDLOCK_WAITERS_SHOWN_MAX == 32, "the last of them is 31");
+    return key_send(node, "ZCARD", key) &&
+           (!has_labels || redlock_peer_send(node, words, lengths, 4));
 }
 
 /* An answer that is no refusal.  What the user may not ask is as good as no answer. */
@@ -131,17 +146,55 @@ static uint64_t mark_read(const redlock_reply *reply) {
     return reply->kind == REDLOCK_REPLY_TEXT ? mark : 0;
 }
 
-/* Takes the two answers about one name. */
+static void waiters_read(redlock_survey_node *result, const redlock_reply *reply) {
+    const redlock_reply *one = reply->kind == REDLOCK_REPLY_ARRAY ? reply->first : NULL;
+
+    result->waiters_shown = 0;
+    for (; one != NULL && result->waiters_shown < REDLOCK_WAITERS_SHOWN_MAX; one = one->next) {
+        redlock_waiter *waiter = &result->waiters[result->waiters_shown++];
+        const redlock_found found = {
+            .value = one->text, .value_len = one->text_len, .is_string = true};
+        size_t len = 0;
+        const char *who = redlock_found_holder(&found, &len);
+
+        waiter->len = len < sizeof(waiter->label) ? len : sizeof(waiter->label);
+        memcpy(waiter->label, who, waiter->len);
+    }
+}
+
+/* Takes the answers about who waits.  Not everybody who may ask for a lock's value may ask for
+ * them; that is no reason to say nothing at all. */
+static bool queue_take(scan_task *scan, redlock_found *found) {
+    const redlock_reply *reply = redlock_peer_receive(scan->node);
+
+    if (reply == NULL) {
+        return false;
+    }
+    found->waiter_count = reply->kind == REDLOCK_REPLY_INTEGER ? reply->integer : -1;
+    if (!is_single(scan)) {
+        return true;
+    }
+    reply = redlock_peer_receive(scan->node);
+    if (reply == NULL) {
+        return false;
+    }
+    waiters_read(scan->result, reply);
+    return true;
+}
+
+/* Takes the answers about one name. */
 static bool name_take(scan_task *scan, const batch_name *name) {
     const redlock_reply *reply = reply_take(scan);
     redlock_found *found = reply != NULL ? found_create(name, reply) : NULL;
 
     reply = found != NULL ? reply_take(scan) : NULL;
-    if (reply == NULL) {
+    if (reply != NULL) {
+        found->mark = mark_read(reply);
+    }
+    if (reply == NULL || !queue_take(scan, found)) {
         free(found);
         return false;
     }
-    found->mark = mark_read(reply);
     if (!found_is_wanted(scan, found)) {
         free(found);
         return true;
@@ -190,6 +243,7 @@ static void batch_thin(scan_task *scan) {
 
 static bool batch_look(scan_task *scan) {
     bool is_named = scan->query->names != NULL;
+    bool has_more = is_single(scan);
     bool is_good = lefts_ask(scan);
     redlock_key key;
 
@@ -202,9 +256,11 @@ static bool batch_look(scan_task *scan) {
 
         /* One name is asked for by those who may GET it; a lock's user needs no more rights. */
         is_good = redlock_key_lock(&key, prefix, name->at, name->len) &&
-                  value_send(scan->node, &key, is_named && scan->query->name_count == 1) &&
+                  value_send(scan->node, &key, has_more) &&
                   redlock_key_mark(&key, prefix, name->at, name->len) &&
-                  key_send(scan->node, "GET", &key);
+                  key_send(scan->node, "GET", &key) &&
+                  redlock_key_queue(&key, prefix, name->at, name->len) &&
+                  queue_send(scan->node, &key, has_more);
     }
     for (size_t i = 0; is_good && i < scan->batch_count; i++) {
         is_good = name_take(scan, &scan->batch[i]);

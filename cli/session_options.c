@@ -103,6 +103,9 @@ int redlock_session_option_take(redlock_session_options *options, int option, ch
     switch (option) {
     case REDLOCK_OPTION_URL:
         return url_add(options, optarg);
+    case REDLOCK_OPTION_PASSWORD_FILE:
+        options->urls.password_file = optarg;
+        return REDLOCK_GO_ON;
     case REDLOCK_OPTION_LABEL:
         options->label = optarg;
         return REDLOCK_GO_ON;

@@ -31,6 +31,7 @@ typedef struct redlock_session_options {
 /* Beyond every character: long options without a short form. */
 enum {
     REDLOCK_OPTION_URL = 256,
+    REDLOCK_OPTION_PASSWORD_FILE,
     REDLOCK_OPTION_LABEL,
     REDLOCK_OPTION_KEY_PREFIX,
     REDLOCK_OPTION_LOST_CODE,
@@ -40,6 +41,7 @@ enum {
 /* For the tables of getopt_long: what everybody takes, and what is about acquiring. */
 #define REDLOCK_SESSION_OPTIONS                                                                    \
     {"url", required_argument, NULL, REDLOCK_OPTION_URL},                                          \
+        {"password-file", required_argument, NULL, REDLOCK_OPTION_PASSWORD_FILE},                  \
         {"key-prefix", required_argument, NULL, REDLOCK_OPTION_KEY_PREFIX},                        \
         {"verbose", no_argument, NULL, 'v'}, {"quiet", no_argument, NULL, 'q'}, {                  \
         "help", no_argument, NULL, 'h'                                                             \

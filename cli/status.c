@@ -100,6 +100,10 @@ static void head_print(const redlock_entry *entry, const redlock_survey *survey,
     }
     redlock_line_print(&line, "on %zu of %zu servers; %zu make a quorum", entry->holder_count,
                        survey->node_count, survey->quorum);
+    if (entry->waiter_count > 0) {
+        redlock_line_print(&line, "; %lld wait%s", (long long)entry->waiter_count,
+                           entry->waiter_count == 1 ? "s" : "");
+    }
     redlock_line_put(&line, stdout);
 }
 
@@ -154,6 +158,37 @@ static void node_print(const redlock_entry *entry, const redlock_survey *survey,
     redlock_line_put(&line, stdout);
 }
 
+static void waiters_print(const redlock_entry *entry, const redlock_survey *survey,
+                          bool has_color) {
+    const redlock_survey_node *queue = redlock_survey_queue(survey);
+    int64_t more = entry->waiter_count - (int64_t)queue->waiters_shown;
+    redlock_line line;
+
+    if (queue->waiters_shown == 0) {
+        return;
+    }
+    redlock_line_start(&line, has_color);
+    redlock_line_put(&line, stdout);
+    redlock_line_style(&line, REDLOCK_STYLE_DIM);
+    redlock_line_add(&line, "WAITING");
+    redlock_line_style(&line, REDLOCK_STYLE_PLAIN);
+    redlock_line_put(&line, stdout);
+    for (size_t i = 0; i < queue->waiters_shown; i++) {
+        const redlock_waiter *waiter = &queue->waiters[i];
+
+        redlock_line_start(&line, has_color);
+        redlock_line_print(&line, "%2zu  ", i + 1);
+        redlock_line_cell(&line, waiter->label, waiter->len,
+                          redlock_text_width(waiter->label, waiter->len));
+        redlock_line_put(&line, stdout);
+    }
+    if (more > 0) {
+        redlock_line_start(&line, has_color);
+        redlock_line_print(&line, "    and %lld more", (long long)more);
+        redlock_line_put(&line, stdout);
+    }
+}
+
 static void status_print(const redlock_entry *entry, const redlock_survey *survey) {
     bool has_color = redlock_line_wants_color(1);
     redlock_line line;
@@ -169,6 +204,7 @@ static void status_print(const redlock_entry *entry, const redlock_survey *surve
     for (size_t i = 0; i < survey->node_count; i++) {
         node_print(entry, survey, i, has_color);
     }
+    waiters_print(entry, survey, has_color);
 }
 
 static int status_show(const redlock_view_options *options) {

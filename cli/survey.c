@@ -110,6 +110,18 @@ static uint64_t fence_of(const redlock_entry *entry, const redlock_survey *surve
     return fence;
 }
 
+static int64_t waiter_count_of(const redlock_entry *entry, const redlock_survey *survey) {
+    int64_t most = -1;
+
+    for (size_t i = 0; i < survey->node_count; i++) {
+        const redlock_found *found = entry->at[i];
+        int64_t count = found != NULL ? found->waiter_count : survey->node[i].is_up ? 0 : -1;
+
+        most = count > most ? count : most;
+    }
+    return most;
+}
+
 static redlock_verdict verdict_of(const redlock_entry *entry, const redlock_survey *survey) {
     size_t silent = survey->node_count - survey->up_count;
 
@@ -127,6 +139,7 @@ static void entry_judge(redlock_entry *entry, const redlock_survey *survey) {
     entry->verdict = verdict_of(entry, survey);
     entry->left_ms = left_of(entry, survey);
     entry->fence = fence_of(entry, survey);
+    entry->waiter_count = waiter_count_of(entry, survey);
 }
 
 /* --- all names ------------------------------------------------------------------------------- */
@@ -216,6 +229,17 @@ void redlock_survey_deinit(redlock_survey *survey) {
     }
     free(survey->entries);
     *survey = (redlock_survey){.node_count = 0};
+}
+
+const redlock_survey_node *redlock_survey_queue(const redlock_survey *survey) {
+    const redlock_survey_node *longest = &survey->node[0];
+
+    for (size_t i = 1; i < survey->node_count; i++) {
+        if (survey->node[i].waiters_shown > longest->waiters_shown) {
+            longest = &survey->node[i];
+        }
+    }
+    return longest;
 }
 
 const char *redlock_found_holder(const redlock_found *found, size_t *ret_len) {

@@ -17,6 +17,7 @@ static const char help_status[] =
     "\n"
     "Shows who holds the lock NAME: as the set decides, and as each server tells it.\n"
     "LEFT is what the key has left on that server, MARK the largest fence it remembers.\n"
+    "Below stands who waits for it, in order.\n"
     "A server that says something else than the set is marked 'differs'.\n"
     "\n" HELP_SERVERS "  -q, --quiet          say nothing but usage errors\n"
     "\n"
@@ -24,15 +25,15 @@ static const char help_status[] =
     "\n"
     "Examples:\n"
     "  redlock status nightly-backup\n"
-    "  redlock status --json deploy | jq -r .holder\n";
+    "  redlock status --json deploy | jq -r '.holder, .waiters[]'\n";
 
 static const char help_ls[] =
     "usage: redlock ls [options] [PATTERN]\n"
     "\n"
     "Lists the locks that are held: keys with an expiry whose value looks like the token of a\n"
     "lock, or that have a mark of redlock beside them.  PATTERN is one of sh(1), quoted: 'job:*'.\n"
-    "Servers are read by SCAN, which holds nobody up.  ON is how many of them have the holder's\n"
-    "token.\n"
+    "Servers are read by SCAN, which holds nobody up.  WAIT is how many wait for the\n"
+    "lock, ON how many servers have the holder's token.\n"
     "\n" HELP_SERVERS
     "  -a, --all            also names that are free and were held within the last 7 days\n"
     "  -q, --quiet          say nothing but usage errors\n"

@@ -4,16 +4,55 @@ _redlock() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} names=''
     COMPREPLY=()
     if [ "$COMP_CWORD" -eq 1 ]; then
-        names='run init local status ls top doctor help --help --version'
+        names='run acquire hold watch wait break init local status ls top doctor help --help --version'
     else
         case ${COMP_WORDS[1]}:$before in
         run:--url) return ;;
+        run:--password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         run:-t|run:--ttl) return ;;
         run:-w|run:--wait) return ;;
         run:-E|run:--conflict-exit-code) return ;;
+        run:--min-hold) return ;;
+        run:--max-hold) return ;;
+        run:--grace) return ;;
+        run:--on-lost) return ;;
+        run:--lost-exit-code) return ;;
         run:--label) return ;;
         run:--key-prefix) return ;;
+        acquire:--url) return ;;
+        acquire:--password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        acquire:-t|acquire:--ttl) return ;;
+        acquire:-w|acquire:--wait) return ;;
+        acquire:-E|acquire:--conflict-exit-code) return ;;
+        acquire:--label) return ;;
+        acquire:--key-prefix) return ;;
+        hold:--url) return ;;
+        hold:--password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        hold:-t|hold:--ttl) return ;;
+        hold:-w|hold:--wait) return ;;
+        hold:-E|hold:--conflict-exit-code) return ;;
+        hold:--lost-exit-code) return ;;
+        hold:--label) return ;;
+        hold:--key-prefix) return ;;
+        watch:--url) return ;;
+        watch:--password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        watch:--token) return ;;
+        watch:--fence) return ;;
+        watch:-t|watch:--ttl) return ;;
+        watch:--on-error) return ;;
+        watch:--on-end) return ;;
+        watch:--lost-exit-code) return ;;
+        watch:--key-prefix) return ;;
+        wait:--url) return ;;
+        wait:--password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        wait:-w|wait:--wait) return ;;
+        wait:-E|wait:--conflict-exit-code) return ;;
+        wait:--key-prefix) return ;;
+        break:--url) return ;;
+        break:--password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
+        break:--key-prefix) return ;;
         init:--url) return ;;
+        init:--password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         init:--key-prefix) return ;;
         status:--url) return ;;
         status:--password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
@@ -36,16 +75,21 @@ _redlock() {
         doctor:--timeout) return ;;
         doctor:--ttl-max) return ;;
         run:*)
-            case $word in -*) names='--url --ttl --nonblock --wait --conflict-exit-code --label --key-prefix --verbose --quiet --help' ;;
+            case $word in -*) names='--url --password-file --ttl --nonblock --wait --conflict-exit-code --min-hold --max-hold --grace --on-lost --lost-exit-code --label --key-prefix --verbose --quiet --help' ;;
             *) mapfile -t COMPREPLY < <(compgen -c -- "$word"); return ;;
             esac ;;
-        init:*) names='--url --key-prefix --force --quiet --help' ;;
+        acquire:*) names='--url --password-file --ttl --nonblock --wait --conflict-exit-code --export --label --key-prefix --verbose --quiet --help' ;;
+        hold:*) names='--url --password-file --ttl --nonblock --wait --conflict-exit-code --export --lost-exit-code --label --key-prefix --verbose --quiet --help' ;;
+        watch:*) names='--url --password-file --token --fence --ttl --on-error --on-end --release --lost-exit-code --key-prefix --verbose --quiet --help' ;;
+        wait:*) names='--url --password-file --nonblock --wait --conflict-exit-code --key-prefix --verbose --quiet --help' ;;
+        break:*) names='--url --password-file --yes --key-prefix --verbose --quiet --help' ;;
+        init:*) names='--url --password-file --key-prefix --force --quiet --help' ;;
         local:*) names='--help start status urls stop' ;;
         status:*) names='--url --password-file --key-prefix --timeout --json --quiet --help' ;;
         ls:*) names='--url --password-file --key-prefix --timeout --json --all --quiet --help' ;;
         top:*) names='--url --password-file --key-prefix --timeout --json --all --interval --count --sort --quiet --help' ;;
         doctor:*) names='--url --password-file --key-prefix --timeout --json --ttl-max --quiet --help' ;;
-        help:*) names='run init local status ls top doctor help' ;;
+        help:*) names='run acquire hold watch wait break init local status ls top doctor help' ;;
         esac
     fi
     mapfile -t COMPREPLY < <(compgen -W "$names" -- "$word")

@@ -1,6 +1,7 @@
 """config_test.py -- flag, then environment, then files; and passwords that nobody else can read."""
 
 import os
+import subprocess
 import sys
 
 sys.dont_write_bytecode = True  # the source tree stays clean
@@ -67,7 +68,7 @@ def home(world):
 
 
 def for_run(world):
-    """run takes url, key-prefix, label and ttl from it, and init the prefix"""
+    """What takes, keeps and ends locks has url, key-prefix, label and ttl from it"""
     config(world, f"url = {world.one.url}\nkey-prefix = pre:\nlabel = me/1\nttl = 7\n")
     code, _, err = world.run("run", "job", "true")
     expect_equal(code, 0, err)
@@ -77,6 +78,18 @@ def for_run(world):
     expect(int(world.one.ask("PTTL", "pre:job")[1:]) <= 8001, "ttl")
     process.terminate()
     process.wait()
+    code, out, err = world.run("acquire", "job")
+    expect_equal(code, 0, err)
+    expect(world.one.ask("GET", "pre:job").endswith(":me/1"), "acquire has label and prefix")
+    token, fence = out.split()
+    proof = {"REDLOCK_TOKEN": token, "REDLOCK_FENCE": fence}
+    expect_equal(world.run("extend", "job", env=proof)[0], 0)
+    expect(int(world.one.ask("PTTL", "pre:job")[1:]) <= 8001, "extend has the ttl")
+    expect_equal(world.run("wait", "-n", "job")[0], 75)
+    expect_equal(world.run("release", "job", env=proof)[0], 0)
+    expect_equal(world.run("wait", "-n", "job")[0], 0)
+    for words in (("hold", "job"), ("elect", "--once", "job", "true"), ("break", "--yes", "job")):
+        expect_equal(world.run(*words, stdin=subprocess.PIPE)[0], 0, words)  # hold ends with its input
 
 
 def wrong(world):
@@ -106,6 +119,24 @@ def password_file(world):
     expect_equal(world.run("ls", env={"REDLOCK_PASSWORD": "wrong"})[0], 77)
     own = world.safe.url.replace("unix://", "unix://app:wrong@")
     expect_equal(world.run("ls", url=own, env={"REDLOCK_PASSWORD": "p@ss/w:rd%"})[0], 77)
+
+
+def password_file_everywhere(world):
+    """Every subcommand that asks servers takes --password-file"""
+    path = write(world, "everywhere", "p@ss/w:rd%\n")
+    config(world, f"url = {world.safe.url}\nuser = app\n")
+    world.run("acquire", "--password-file", path, "kept")
+    token = world.run("acquire", "--password-file", path, "held")[1].split()[0]
+    for verb, *words in (("run", "x", "true"), ("elect", "--once", "x", "true"), ("acquire", "y"), ("hold", "z"),
+                         ("extend", "--token", token, "held"), ("release", "--token", token, "held"),
+                         ("wait", "-n", "x"), ("break", "--yes", "kept"), ("init",), ("status", "x"), ("ls",),
+                         ("top", "--json", "--count", "1")):
+        code, _, err = world.run(verb, "--password-file", path, *words, stdin=subprocess.PIPE)
+        expect_equal(code, 0, f"{verb}: {err}")
+        if verb != "top":  # it goes on, and hopes
+            expect_equal(world.run(verb, *words)[0], 77, f"{verb} without it")
+    expect("--password-file" in world.run("help", "watch")[1], "watch")
+    expect("NOAUTH" not in world.run("doctor", "--password-file", path)[1], "doctor")
 
 
 def password_file_refused(world):
@@ -140,5 +171,5 @@ def not_passed_on(world):
 
 
 if __name__ == "__main__":
-    main([order, other_file, home, for_run, wrong, password_file, password_file_refused, secret_in_config,
+    main([order, other_file, home, for_run, wrong, password_file, password_file_everywhere, password_file_refused, secret_in_config,
           not_passed_on], prepare)

@@ -12,7 +12,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree stays clean
 
-from support import Failed, await_true, expect, expect_equal, main
+from support import Failed, await_true, expect, expect_equal, locker_rules, main
 
 SHIM = os.environ.get("REDLOCK_CLOCK_SHIM", "")
 GOOD = ("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction")
@@ -80,14 +80,34 @@ def good(world):
 
 
 def locker(world):
-    """The user that docs/protocol.md describes lacks only what wakes those who wait"""
-    rules = ("~job:*", "~redlock:*", "-@all", "+get", "+set", "+del", "+pttl", "+pexpire", "+time", "+eval", "+evalsha",
-             "+script|load", "+info", "+client|setname")
+    """The user that docs/protocol.md describes lacks nothing; without publish and subscribe it is warned"""
+    url = world.good.replace("unix://", "unix://locker:s3cret@")
     for node in world.servers[:3]:
-        node.ask("ACL", "SETUSER", "locker", "on", ">s3cret", *rules)
-    told = findings(world, world.good.replace("unix://", "unix://locker:s3cret@"), code=1)
-    expect_equal({one["check"] for one in bad(told)}, {"rights"}, bad(told))
+        node.ask("ACL", "SETUSER", "locker", "on", ">s3cret", *locker_rules())
+    told = findings(world, url, code=0)
     expect("s3cret" not in json.dumps(told), "no password in the output")
+    wake = ["+publish", "+subscribe", "&redlock:wake:*"]
+    for node in world.servers[:3]:
+        node.ask("ACL", "SETUSER", "locker", "resetchannels", "-publish", "-subscribe")
+    for lacks in (wake[:2], wake[2:]):  # what a user may not say is told first, then where
+        told = findings(world, url, code=1)
+        expect_equal({one["check"] for one in bad(told)}, {"rights"}, bad(told))
+        expect_equal({one["do"] for one in bad(told)}, {"ACL SETUSER locker " + " ".join(lacks)})
+        for node in world.servers[:3]:
+            node.ask(*bad(told)[0]["do"].split())
+    findings(world, url, code=0)
+    for node in world.servers[:3]:
+        expect_equal(node.ask("DBSIZE"), ":1", "nothing was written")
+
+
+def each_right(world):
+    """Each right that the user is without is named"""
+    node = world.servers[0]
+    probed = [rule for rule in locker_rules() if rule[0] == "+" and rule != "+client|setname"]
+    node.ask("ACL", "SETUSER", "locker", *("-" + rule[1:] for rule in probed))
+    told = findings(world, node.url.replace("unix://", "unix://locker:s3cret@"), code=2)
+    lacks = " ".join(one["do"] for one in told if one["check"] == "rights").split()
+    expect_equal(sorted(set(probed) - set(lacks)), [], "not named")
 
 
 def faults(world):
@@ -200,4 +220,4 @@ def quiet(world):
 
 
 if __name__ == "__main__":
-    main([good, locker, faults, clock, alone, silent, dead, full, quiet], finish=forget_folders)
+    main([good, locker, each_right, faults, clock, alone, silent, dead, full, quiet], finish=forget_folders)

@@ -1,13 +1,14 @@
 """see_test.py -- `redlock status` and `redlock ls`: who holds what, as each server tells it."""
 
 import json
+import re
 import signal
 import sys
 import time
 
 sys.dont_write_bytecode = True  # the source tree stays clean
 
-from support import expect, expect_equal, main
+from support import await_true, expect, expect_equal, main
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -58,6 +59,28 @@ def held(world):
     expect_equal(out.count("web1/4711"), 4, out)
     expect_equal(out.count(fence), 4, out)
     expect("\033" not in out, "no colours into a pipe")
+
+
+def waiting(world):
+    """Who waits is told in order, by labels and without their tokens"""
+    hold(world, "queue", "--label", "first/1")
+    for index, label in enumerate(("second/2", "third/3")):
+        world.start("run", "--label", label, "queue", "true", url=world.url)
+        await_true(lambda wanted=index + 1: [node.ask("ZCARD", "redlock:{queue}:queue") for node in world.nodes] ==
+                   [f":{wanted}"] * 3, f"{label} waits")
+    code, out, _ = see(world, "status", "queue")
+    expect_equal(code, 0)
+    expect("on 3 of 3 servers; 2 make a quorum; 2 wait\n" in out, out)
+    expect(out.endswith("\nWAITING\n 1  second/2\n 2  third/3\n"), out)
+    out = see(world, "status", "--json", "queue")[1]
+    told = json.loads(out)
+    expect_equal((told["waiting"], told["waiters"]), (2, ["second/2", "third/3"]))
+    expect_equal([node["waiting"] for node in told["nodes"]], [2] * 3)
+    for token in world.nodes[0].lines("ZRANGE", "redlock:{queue}:queue", "0", "-1"):
+        expect(token.split(":")[0] not in out, "the tokens are secret")
+    expect(re.search(r"^NAME +HOLDER +LEFT FENCE +WAIT ON$", see(world, "ls")[1], re.M), "a column")
+    expect(see(world, "ls", "queue")[1].endswith("  2 3/3\n"), see(world, "ls", "queue")[1])
+    expect_equal(json.loads(see(world, "ls", "--json", "queue")[1])["waiting"], 2)
 
 
 def differs(world):
@@ -191,6 +214,7 @@ def rights(world):
     code, out, _ = see(world, "status", "seen", url=url)
     expect_equal(code, 0)
     expect("held by me/1" in out, out)
+    expect_equal(json.loads(see(world, "status", "--json", "seen", url=url)[1])["waiting"], None)
     code, _, err = see(world, "ls", url=url)
     expect_equal(code, 77)
     expect("scan" in err, err)
@@ -221,5 +245,5 @@ def top_as_json(world):
 
 
 if __name__ == "__main__":
-    main([free, held, differs, contested, too_few, as_json, odd_names, only_locks, own_token, prefixes,
+    main([free, held, waiting, differs, contested, too_few, as_json, odd_names, only_locks, own_token, prefixes,
           thousands, rights, usage, top_as_json], prepare)

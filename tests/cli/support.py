@@ -64,6 +64,22 @@ def proc_read(pid, name):
         return b""
 
 
+def locker_rules():
+    """What docs/protocol.md gives to the user that it describes, without the password."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/protocol.md"), encoding="utf-8") as file:
+        line = file.read().split("ACL SETUSER locker on >SECRET", 1)[1].split("\n\n", 1)[0]
+    return line.split()
+
+
+def read_value(answer):
+    line = answer.readline().decode().strip()
+    if not line.startswith("$") or line == "$-1":
+        return None if line == "$-1" else line
+    value = answer.read(int(line[1:])).decode()
+    answer.readline()
+    return value
+
+
 class Server:
     """A redis-server on a unix socket."""
 
@@ -81,18 +97,23 @@ class Server:
         except OSError:
             return False
 
-    def ask(self, *words):
-        """One command; the answer's first line, or the string that it announces."""
+    def asked(self, words, read):
+        """One command; what `read` makes of the answer."""
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(PATIENCE)
             link.connect(self.path)
             link.sendall(b"*%d\r\n" % len(words) +
                          b"".join(b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words))
             with link.makefile("rb") as answer:
-                line = answer.readline().decode().strip()
-                if line.startswith("$") and line != "$-1":
-                    return answer.read(int(line[1:])).decode()
-                return None if line == "$-1" else line
+                return read(answer)
+
+    def ask(self, *words):
+        """One command; the answer's first line, or the string that it announces."""
+        return self.asked(words, read_value)
+
+    def lines(self, *words):
+        """One command whose answer is a list of strings."""
+        return self.asked(words, lambda answer: [read_value(answer) for _ in range(int(answer.readline()[1:]))])
 
     def signal(self, number):
         os.kill(self.process.pid, number)
