@@ -5,7 +5,6 @@
  * seconds and not minutes. */
 #include "cli/scan.h"
 
-#include <assert.h>
 #include <fnmatch.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,7 +57,7 @@ static bool queue_send(redlock_peer *node, const redlock_key *key, bool has_labe
     const char *const words[] = {"ZRANGE", key->at, "0", "31"};
     const size_t lengths[] = {6, key->len, 1, 2};
 
-    static_assert(REDLOCK_WAITERS_SHOWN_MAX == 32, "the last of them is 31");
+    _Static_assert(REDLOCK_WAITERS_SHOWN_MAX == 32, "the last of them is 31");
     return key_send(node, "ZCARD", key) &&
            (!has_labels || redlock_peer_send(node, words, lengths, 4));
 }
