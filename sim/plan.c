@@ -60,7 +60,7 @@ static void draw_size(redlock_sim_plan *plan, redlock_prng *prng) {
 
 static void draw_times(redlock_sim_plan *plan, redlock_prng *prng) {
     /* Half of the runs have the default. */
-    static const redlock_ns ttls[] = {200 * MS,  1000 * MS,  5000 * MS,  5000 * MS,
+    static const redlock_ns ttls[] = {200 * MS,   1000 * MS,  5000 * MS,  5000 * MS,
                                       30000 * MS, 30000 * MS, 30000 * MS, 30000 * MS};
     plan->ttl = ttls[upto(prng, 7)];
     plan->margin = plan->ttl / 4 < 1000 * MS ? plan->ttl / 4 : 1000 * MS;
@@ -118,8 +118,8 @@ static void draw_faults(redlock_sim_plan *plan, redlock_prng *prng) {
         plan->jitter = plan->jitter < most ? plan->jitter : most;
         bool has_ears = one_in(prng, 2); /* but that wakes may get lost */
         plan->has[REDLOCK_SIM_TROUBLE_EAR_LOSES] = plan->has[REDLOCK_SIM_TROUBLE_EAR_RESET] =
-            plan->has[REDLOCK_SIM_TROUBLE_EAR_DEAF] =
-                plan->has[REDLOCK_SIM_TROUBLE_EAR_REFUSED] = has_ears;
+            plan->has[REDLOCK_SIM_TROUBLE_EAR_DEAF] = plan->has[REDLOCK_SIM_TROUBLE_EAR_REFUSED] =
+                has_ears;
         return;
     }
     for (size_t i = 0; i < sizeof common / sizeof common[0]; i++) {
@@ -175,14 +175,15 @@ void redlock_sim_plan_to_text(const redlock_sim_plan *plan, char *text, size_t s
     for (uint32_t i = 0; i < REDLOCK_SIM_TROUBLE_COUNT; i++) {
         faults += plan->has[i];
     }
-    (void)snprintf(
-        text, size,
-        "seed %" PRIu64 ", world %s%s: %" PRIu32 " nodes, %" PRIu32 " clients of %" PRIu32
-        " users, %" PRIu32 " names, ttl %" PRIu64 " ms, guard %" PRIu64 " ms%s, %s, %" PRIu32
-        " kinds of faults every %" PRIu64 " ms%s, storm of %" PRIu64 " s",
-        plan->seed, redlock_sim_kind_words(plan->kind),
-        plan->is_quiet ? " (nothing goes wrong but with wakes)" : "", plan->nodes, plan->clients, plan->users,
-        plan->names, plan->ttl / MS, plan->guard / MS, plan->is_declared ? "" : " (new nodes)",
-        plan->is_wired ? "real wire" : "typed commands", faults, plan->fault_every / MS,
-        plan->loses_data ? ", nodes may forget" : "", plan->storm / REDLOCK_NS_PER_S);
+    (void)snprintf(text, size,
+                   "seed %" PRIu64 ", world %s%s: %" PRIu32 " nodes, %" PRIu32
+                   " clients of %" PRIu32 " users, %" PRIu32 " names, ttl %" PRIu64
+                   " ms, guard %" PRIu64 " ms%s, %s, %" PRIu32 " kinds of faults every %" PRIu64
+                   " ms%s, storm of %" PRIu64 " s",
+                   plan->seed, redlock_sim_kind_words(plan->kind),
+                   plan->is_quiet ? " (nothing goes wrong but with wakes)" : "", plan->nodes,
+                   plan->clients, plan->users, plan->names, plan->ttl / MS, plan->guard / MS,
+                   plan->is_declared ? "" : " (new nodes)",
+                   plan->is_wired ? "real wire" : "typed commands", faults, plan->fault_every / MS,
+                   plan->loses_data ? ", nodes may forget" : "", plan->storm / REDLOCK_NS_PER_S);
 }

@@ -263,8 +263,7 @@ static void check_free(redlock_sim_world *world, uint32_t name) {
     uint8_t text[8];
     redlock_ns bound = 4 * world->plan.poll + 6 * world->plan.node_timeout + REDLOCK_NS_PER_S;
     redlock_sim_server_set_clock(world->node[0].server, redlock_sim_node_wall_us(world, 0));
-    redlock_sim_sight sight =
-        redlock_sim_check_look(world, 0, redlock_sim_name_text(name, text));
+    redlock_sim_sight sight = redlock_sim_check_look(world, 0, redlock_sim_name_text(name, text));
     line_read(world, 0, redlock_sim_name_text(name, text), &world->line);
     bool is_waited = line_first_before(&world->line, REDLOCK_SIM_NONE) != REDLOCK_SIM_NONE;
     if (sight.is_there || !is_waited) {
@@ -272,9 +271,9 @@ static void check_free(redlock_sim_world *world, uint32_t name) {
     } else if (world->free_since[name] == 0) {
         world->free_since[name] = world->now;
     } else if (world->now > world->free_since[name] + bound) {
-        redlock_sim_complain(world, "C17", "job%" PRIu32 " is free since %" PRIu64
-                             " ms, and somebody waits for it",
-                             name, (world->now - world->free_since[name]) / MS);
+        redlock_sim_complain(
+            world, "C17", "job%" PRIu32 " is free since %" PRIu64 " ms, and somebody waits for it",
+            name, (world->now - world->free_since[name]) / MS);
     }
 }
 

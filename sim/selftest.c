@@ -102,7 +102,7 @@ static void test_faults(test_run *run) {
 
 static void test_mutants(test_run *run, double seconds) {
     static const char *const names[] = {"CLOCK_STARTED_LATE", "HEAL_COUNTED",
-                                        "FENCE_AT_FIRST_MAJORITY", "MINORITY_NOT_RELEASED",
+                                        "HAND_OFF_WITHOUT_MARK", "MINORITY_NOT_RELEASED",
                                         "RELEASE_OF_ANY_TOKEN"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (!redlock_sim_mutant_choose(redlock_sim_mutant_of(names[i]))) {

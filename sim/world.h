@@ -233,9 +233,9 @@ typedef struct redlock_sim_world {
     uint32_t *live; /* locks that are not gone */
     uint32_t live_count, live_size;
     redlock_sim_counts counts;
-    uint64_t hash;         /* of all that happened */
-    redlock_sim_line line; /* before the command that is being carried out */
-    uint32_t published;    /* messages by it */
+    uint64_t hash;                                /* of all that happened */
+    redlock_sim_line line;                        /* before the command that is being carried out */
+    uint32_t published;                           /* messages by it */
     redlock_ns free_since[REDLOCK_SIM_NAMES_MAX]; /* though somebody waits; 0: it is not */
     uint32_t jitter_samples, jitter_still, early_samples, early_still;
     char complaint[REDLOCK_SIM_COMPLAINT_BYTES]; /* empty: all is well */

@@ -27,11 +27,11 @@
 #define NOBODY UINT32_MAX
 
 typedef enum rule { /* how an acquisition comes to its fence */
-    RULE_RIGHT = 1,
-    RULE_FIRST_MAJORITY,   /* the largest mark of the first majority, nobody is raised */
-    RULE_LAGGING_COUNTS,   /* a mark above the fence counts as agreeing */
-    RULE_RAISE_UNGUARDED,  /* RAISE lifts the mark of whoever holds */
-    RULE_COUNTERS          /* a node only counts: proposals, and so other nodes' marks, are ignored */
+                    RULE_RIGHT = 1,
+                    RULE_FIRST_MAJORITY, /* the largest mark of the first majority, nobody is raised */
+                    RULE_LAGGING_COUNTS,  /* a mark above the fence counts as agreeing */
+                    RULE_RAISE_UNGUARDED, /* RAISE lifts the mark of whoever holds */
+                    RULE_COUNTERS /* a node only counts: proposals, and so other nodes' marks, are ignored */
 } rule;
 
 typedef enum step_state { STEP_NOTHING = 0, STEP_ASKED, STEP_DONE } step_state;
@@ -65,7 +65,8 @@ static uint32_t upto(schedule *s, uint64_t bound) {
 static void begin(schedule *s, contender *c) {
     c->is_begun = true;
     c->largest_before = s->largest;
-    c->proposal = redlock_fence_propose(upto(s, 30), 0); /* clocks that know nothing of each other */
+    c->proposal =
+        redlock_fence_propose(upto(s, 30), 0); /* clocks that know nothing of each other */
     for (uint32_t i = 0; i < s->node_count; i++) {
         c->grant[i] = STEP_ASKED;
     }
@@ -191,8 +192,7 @@ static void fences_grow_in_every_schedule(void **state) {
     (void)clock_gettime(CLOCK_MONOTONIC, &from);
     uint64_t broken = first_broken(RULE_RIGHT, seed, count);
     (void)clock_gettime(CLOCK_MONOTONIC, &to);
-    double seconds =
-        (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
+    double seconds = (double)(to.tv_sec - from.tv_sec) + (double)(to.tv_nsec - from.tv_nsec) / 1e9;
     print_message("# %.0f schedules a second\n", (double)count / seconds);
     if (broken != 0) {
         fail_msg("schedule %llu of seed %llu breaks the order", (unsigned long long)broken,
