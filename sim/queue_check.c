@@ -213,11 +213,25 @@ static bool waits(const redlock_sim_lock *lock) {
            !lock->is_failed && !lock->is_canceled && lock->wake_tag != 0;
 }
 
+/* Whether a wake of this node concerns the lock: it is in the queue there, or has been handed the name. */
+static bool is_concerned(redlock_sim_world *world, uint32_t node, const redlock_sim_lock *lock) {
+    uint8_t text[8];
+    redlock_bytes name = redlock_sim_name_text(lock->name, text);
+    redlock_sim_server_set_clock(world->node[node].server, redlock_sim_node_wall_us(world, node));
+    line_read(world, node, name, &world->line);
+    bool is_in = redlock_sim_check_look(world, node, name).token == lock->token;
+    for (uint32_t i = 0; i < world->line.count; i++) {
+        is_in = is_in || world->line.waiter[i].token == lock->token;
+    }
+    return is_in;
+}
+
 void redlock_sim_queue_check_woken(redlock_sim_world *world, uint32_t client, uint32_t node,
                                    uint64_t tag) {
     for (uint32_t i = 0; i < world->live_count; i++) {
         redlock_sim_lock *lock = &world->lock[world->live[i]];
-        if (lock->client == client && waits(lock) && lock->wake_tag == tag) {
+        if (lock->client == client && waits(lock) && lock->wake_tag == tag &&
+            is_concerned(world, node, lock)) {
             lock->woken_at[node] = world->now;
         }
     }
@@ -226,7 +240,7 @@ void redlock_sim_queue_check_woken(redlock_sim_world *world, uint32_t client, ui
 void redlock_sim_queue_check_subscribed(redlock_sim_world *world, uint32_t client, uint32_t node) {
     for (uint32_t i = 0; i < world->live_count; i++) {
         redlock_sim_lock *lock = &world->lock[world->live[i]];
-        if (lock->client == client && waits(lock)) {
+        if (lock->client == client && waits(lock) && is_concerned(world, node, lock)) {
             lock->woken_at[node] = world->now;
         }
     }
