@@ -256,7 +256,9 @@ static bool is_busy_with(const redlock_sim_link *link, uint32_t lock) {
 }
 
 void redlock_sim_queue_check_asks(redlock_sim_world *world, uint32_t client) {
-    for (uint32_t i = 0; world->plan.is_quiet && i < world->live_count; i++) {
+    /* With several nodes a wake may come while this one is being given back, or while others decide. */
+    bool is_plain = world->plan.is_quiet && world->plan.nodes == 1;
+    for (uint32_t i = 0; is_plain && i < world->live_count; i++) {
         const redlock_sim_lock *lock = &world->lock[world->live[i]];
         for (uint32_t n = 0; lock->client == client && waits(lock) && n < world->plan.nodes; n++) {
             const redlock_sim_link *link = &world->client[client].link[n];

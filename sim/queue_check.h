@@ -4,7 +4,7 @@
  *       listens, unless the asker barges; who is handed a name is one of them, for as long as the
  *       release says; a release that leaves the name free wakes the first of them
  *   C14 a waiter keeps its ticket; who has given up is in no queue
- *   C15 who is woken asks, also when the wake overtakes an answer
+ *   C15 on one node, who is woken asks, also when the wake overtakes an answer
  *   C16 nobody keeps a grant that it does not use
  *   C17 a free name for which somebody waits is found by the polls, whatever becomes of the wakes
  *
