@@ -490,6 +490,19 @@ static void heal_is_refused_where_somebody_newer_was(void **state) {
                   fence);
 }
 
+/* Fenced and plain callers of one name: the plain answer tells no mark, with the guard or without. */
+static void plain_renew_beside_a_mark_tells_none(void **state) {
+    live_node *node = *state;
+    redlock_command declare = guarded((redlock_command){.kind = REDLOCK_COMMAND_DECLARE}, RUN_A, 0);
+
+    set_number(node, MARK_KEY, "", now_us(node));
+    assert_yes(run(node, declare), 0);
+    assert_yes(run(node, guarded(grant("mine", 0), RUN_A, 60000)), 0);
+    assert_yes(run(node, guarded(renew("mine", 0, false), RUN_A, 60000)), 0);
+    assert_yes(run(node, renew("mine", 0, false)), 0);
+    assert_not_held(run(node, guarded(renew("yours", 0, false), RUN_A, 60000)), 0);
+}
+
 static void plain_renew_heals_without_a_mark(void **state) {
     live_node *node = *state;
 
@@ -1033,6 +1046,7 @@ int main(void) {
         TEST(renew_against_another_holder_is_a_no),
         TEST(renew_heals_a_lost_key_only_when_told),
         TEST(heal_is_refused_where_somebody_newer_was),
+        TEST(plain_renew_beside_a_mark_tells_none),
         TEST(plain_renew_heals_without_a_mark),
         TEST(release_takes_only_its_own),
         TEST(look_tells_and_changes_nothing),
