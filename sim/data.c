@@ -63,6 +63,21 @@ static void run_get(const order *o) {
     }
 }
 
+/* What is no string is nil here. */
+static void run_mget(const order *o) {
+    redlock_sim_value value;
+
+    redlock_sim_reply_array(o->reply);
+    for (size_t i = 1; i < o->count; i++) {
+        if (redlock_sim_keyspace_get(o->space, key_at(o, i), &value) &&
+            value.type == REDLOCK_SIM_STRING) {
+            redlock_sim_reply_add(o->reply, value.text);
+        } else {
+            redlock_sim_reply_add_nil(o->reply);
+        }
+    }
+}
+
 static const char *type_name(redlock_sim_type type) {
     switch (type) {
     case REDLOCK_SIM_STRING:
@@ -329,6 +344,7 @@ typedef void runner(const order *o);
 static runner *runner_of(redlock_sim_verb_kind kind) {
     static runner *const runners[] = {
         [REDLOCK_SIM_VERB_GET] = run_get,
+        [REDLOCK_SIM_VERB_MGET] = run_mget,
         [REDLOCK_SIM_VERB_SET] = run_set,
         [REDLOCK_SIM_VERB_DEL] = run_del,
         [REDLOCK_SIM_VERB_EXISTS] = run_exists,

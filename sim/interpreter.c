@@ -15,6 +15,7 @@
 #include "sim/sha1.h"
 
 #define CALL_WORDS_MAX 64
+#define VERSION_NUM 0x0007000f /* 7.0.15 */
 #define REPLY_DEPTH_MAX 32
 /* A script leaves small objects by the dozen, and half the time of a run went into malloc and into
  * the collector's bookkeeping.  Blocks of up to 512 bytes come from lists of free ones instead, and
@@ -201,7 +202,11 @@ static void push_array(lua_State *lua, const redlock_sim_reply *reply) {
 
     lua_createtable(lua, (int)reply->count, 0);
     for (int i = 1; redlock_sim_reply_next(reply, &cursor, &bulk); i++) {
-        push_bytes(lua, bulk);
+        if (bulk.at == NULL) {
+            lua_pushboolean(lua, 0);
+        } else {
+            push_bytes(lua, bulk);
+        }
         lua_rawseti(lua, -2, i);
     }
 }
@@ -368,6 +373,8 @@ static void open_redis(redlock_sim_interpreter *interpreter) {
     set_redis_function(interpreter, "error_reply", redis_error_reply);
     set_redis_function(interpreter, "status_reply", redis_status_reply);
     set_redis_function(interpreter, "sha1hex", redis_sha1hex);
+    lua_pushnumber(interpreter->lua, VERSION_NUM);
+    lua_setfield(interpreter->lua, -2, "REDIS_VERSION_NUM");
     lua_setglobal(interpreter->lua, "redis");
 }
 
@@ -415,6 +422,13 @@ static void open_all(redlock_sim_interpreter *interpreter) {
     protect_globals(lua);
     lua_pushcfunction(lua, handle_error);
     interpreter->error_handler = luaL_ref(lua, LUA_REGISTRYINDEX);
+}
+
+void redlock_sim_interpreter_forget_version(redlock_sim_interpreter *interpreter) {
+    lua_getglobal(interpreter->lua, "redis");
+    lua_pushnil(interpreter->lua);
+    lua_setfield(interpreter->lua, -2, "REDIS_VERSION_NUM");
+    lua_pop(interpreter->lua, 1);
 }
 
 redlock_sim_interpreter *redlock_sim_interpreter_create(redlock_sim_call_fn *call, void *owner) {

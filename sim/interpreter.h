@@ -1,8 +1,8 @@
 /* interpreter.h -- Lua 5.1 as servers have it inside: what a script sees, and how what it says
  * becomes RESP.
  *
- * Scripts get redis.call, redis.pcall, redis.error_reply, redis.status_reply, redis.sha1hex, KEYS,
- * ARGV, and the base, string, table and math libraries less what servers take out.  There is no
+ * Scripts get redis.call, redis.pcall, redis.error_reply, redis.status_reply, redis.sha1hex,
+ * redis.REDIS_VERSION_NUM, KEYS, ARGV, and the base, string, table and math libraries less what servers take out.  There is no
  * cjson, cmsgpack, bit, struct, math.random and no RESP3; new globals are refused, but library
  * tables are not protected against a script that changes them. */
 #ifndef REDLOCK_SIM_INTERPRETER_H
@@ -21,6 +21,8 @@ typedef void redlock_sim_call_fn(void *owner, const redlock_bytes *words, size_t
 
 redlock_sim_interpreter *redlock_sim_interpreter_create(redlock_sim_call_fn *call, void *owner);
 void redlock_sim_interpreter_destroy(redlock_sim_interpreter *interpreter);
+/* Servers before 7.0 don't tell scripts which they are. */
+void redlock_sim_interpreter_forget_version(redlock_sim_interpreter *interpreter);
 
 #define REDLOCK_SIM_NO_CHUNK (-1)
 

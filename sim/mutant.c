@@ -30,6 +30,8 @@ static const patch patches[] = {
      "redis.call('SET', KEYS[1], token)"},
     {"GRANT_LATE", "GRANT does not look at not-after", REDLOCK_COMMAND_GRANT,
      "if is_late(not_after_ms) then", "if false then"},
+    {"RENEW_OF_A_LOWER_FENCE", "RENEW leaves the mark below the fence", REDLOCK_COMMAND_RENEW,
+     "if mark < fence or is_new_hour then", "if is_new_hour then"},
     {"RENEW_LATE", "RENEW does not look at not-after", REDLOCK_COMMAND_RENEW,
      "if is_late(not_after_ms) then", "if false then"},
     {"GUARD_FORGOTTEN", "GRANT does not ask the guard", REDLOCK_COMMAND_GRANT,
@@ -45,9 +47,10 @@ static const patch patches[] = {
     {"RAISE_NOT_WRITTEN", "RAISE answers and writes nothing", REDLOCK_COMMAND_RAISE,
      "mark_write(mark)\nreturn", "return"},
     {"RENEW_SHORTENS", "a renewal may shorten what was promised", REDLOCK_COMMAND_RENEW,
-     "if redis.call('PTTL', KEYS[1]) < ttl_ms then", "if true then"},
+     "if knows_gt and redis.call('PEXPIRE', lock, ttl, 'GT') == 1 then",
+     "redis.call('PEXPIRE', lock, ttl) if true then"},
     {"RENEW_NOT_WRITTEN", "RENEW answers and lengthens nothing", REDLOCK_COMMAND_RENEW,
-     "if redis.call('PTTL', KEYS[1]) < ttl_ms then", "if false then"},
+     "if knows_gt and redis.call('PEXPIRE', lock, ttl, 'GT') == 1 then", "if true then"},
     {"HAND_OFF_WITHOUT_MARK", "a hand-off leaves the mark as it is", REDLOCK_COMMAND_RELEASE,
      "mark_write(mark + 1)", "mark_write(mark)"},
     {"HAND_OFF_TO_THE_LAST", "the last in the queue is served first", REDLOCK_COMMAND_RELEASE,
@@ -66,7 +69,7 @@ static const patch patches[] = {
     {"NEWCOMERS_OVERTAKE", "a free name is given to whoever asks", REDLOCK_COMMAND_GRANT,
      "is_taken = queue_wake_before(token)", "is_taken = false"},
     {"HEAL_IS_A_YES", "a healed key is a vote at once", REDLOCK_COMMAND_RENEW,
-     "return answer(HEALED, mark, 0)", "return answer(YES, mark, 0)"},
+     "return HEALED, mark, ''", "return YES, mark, ''"},
 };
 
 #define CORE_COUNT ((uint32_t)REDLOCK_MUTANT_COUNT - 1)

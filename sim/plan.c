@@ -168,6 +168,7 @@ void redlock_sim_plan_draw(redlock_sim_plan *plan, redlock_sim_kind kind, uint64
     draw_clocks(plan, &prng);
     plan->inflight_max =
         plan->has[REDLOCK_SIM_TROUBLE_CAPACITY] ? 1 + (uint32_t)upto(&prng, 3) : 1024;
+    plan->is_old = one_in(&prng, 3);
 }
 
 void redlock_sim_plan_to_text(const redlock_sim_plan *plan, char *text, size_t size) {

@@ -20,6 +20,7 @@ typedef struct redlock_sim_plan {
     uint64_t seed;
     redlock_sim_kind kind;
     uint32_t nodes, clients, users, names; /* users per client */
+    bool is_old;                           /* servers from before 7.0 */
     bool is_wired;                         /* the real codec, with torn packets */
     bool is_guarded, is_declared;          /* nodes were declared ready */
     bool loses_data;                       /* marks too, so what theorem B asks for is kept */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NIL_LEN SIZE_MAX /* in place of the length of an element */
+
 void redlock_sim_give_up(const char *sentence) {
     fprintf(stderr, "redlock-sim: %s\n", sentence);
     abort();
@@ -118,6 +120,13 @@ void redlock_sim_reply_add(redlock_sim_reply *reply, redlock_bytes bulk) {
     reply->count++;
 }
 
+void redlock_sim_reply_add_nil(redlock_sim_reply *reply) {
+    size_t len = NIL_LEN;
+
+    redlock_sim_text_add(reply->list, (redlock_bytes){(const uint8_t *)&len, sizeof len});
+    reply->count++;
+}
+
 bool redlock_sim_reply_next(const redlock_sim_reply *reply, size_t *cursor,
                             redlock_bytes *ret_bulk) {
     const redlock_sim_text *list = reply->list;
@@ -127,8 +136,13 @@ bool redlock_sim_reply_next(const redlock_sim_reply *reply, size_t *cursor,
         return false;
     }
     memcpy(&len, list->at + *cursor, sizeof len);
-    *ret_bulk = (redlock_bytes){.at = list->at + *cursor + sizeof len, .len = len};
-    *cursor += sizeof len + len;
+    *cursor += sizeof len;
+    if (len == NIL_LEN) {
+        *ret_bulk = (redlock_bytes){NULL, 0};
+        return true;
+    }
+    *ret_bulk = (redlock_bytes){.at = list->at + *cursor, .len = len};
+    *cursor += len;
     return true;
 }
 
@@ -137,7 +151,11 @@ static void array_write(const redlock_sim_reply *reply, redlock_sim_text *text) 
 
     redlock_sim_text_add_number(text, '*', (int64_t)reply->count);
     for (size_t cursor = 0; redlock_sim_reply_next(reply, &cursor, &bulk);) {
-        redlock_sim_text_add_bulk(text, bulk);
+        if (bulk.at == NULL) {
+            redlock_sim_text_add_number(text, '$', -1);
+        } else {
+            redlock_sim_text_add_bulk(text, bulk);
+        }
     }
 }
 

@@ -48,11 +48,11 @@ void redlock_sim_reply_nil(redlock_sim_reply *reply);
 void redlock_sim_reply_error(redlock_sim_reply *reply, const char *text);
 void redlock_sim_reply_error_about(redlock_sim_reply *reply, const char *before, const char *word,
                                    const char *after);
-/* An array without elements, and one more at its end: a bulk, the only kind that commands give.  It
- * is copied. */
+/* An array without elements, and one more at its end: a bulk, which is copied, or nil. */
 void redlock_sim_reply_array(redlock_sim_reply *reply);
 void redlock_sim_reply_add(redlock_sim_reply *reply, redlock_bytes bulk);
-/* Goes through the elements of an array; *cursor is 0 at first, false ends. */
+void redlock_sim_reply_add_nil(redlock_sim_reply *reply);
+/* Goes through the elements of an array; *cursor is 0 at first, false ends.  The `at` of nil is NULL. */
 bool redlock_sim_reply_next(const redlock_sim_reply *reply, size_t *cursor,
                             redlock_bytes *ret_bulk);
 void redlock_sim_reply_write(const redlock_sim_reply *reply, redlock_sim_text *text);

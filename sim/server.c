@@ -627,6 +627,10 @@ redlock_sim_server *redlock_sim_server_create(uint64_t seed, const char *run_id)
     return server;
 }
 
+void redlock_sim_server_be_old(redlock_sim_server *server) {
+    redlock_sim_interpreter_forget_version(server->interpreter);
+}
+
 static void links_close(redlock_sim_server *server) {
     while (server->link_count > 0) {
         link_close(server, &server->links[0]);

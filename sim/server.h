@@ -25,6 +25,8 @@ typedef struct redlock_sim_server redlock_sim_server;
 /* A server that is empty and ready.  `run_id` is what INFO tells, REDLOCK_RUN_ID_BYTES hex digits.
  * `seed` decides the bytes of garbage replies and nothing else. */
 redlock_sim_server *redlock_sim_server_create(uint64_t seed, const char *run_id);
+/* Of a version before 7.0, as far as scripts can tell. */
+void redlock_sim_server_be_old(redlock_sim_server *server);
 void redlock_sim_server_destroy(redlock_sim_server *server);
 
 /* The wall clock, microseconds since 1970, as it is from now on; it may jump in both directions. */

@@ -206,14 +206,12 @@ static void extend(redlock_sim_world *world, uint32_t client, uint32_t user) {
         return;
     }
     redlock_fact fact = {.kind = REDLOCK_FACT_EXTEND, .slot = lock->slot};
-    redlock_ns old_ttl =
-        lock->seek.ttl; /* what is under way may still move the old deadline so far */
     lock->seek.ttl = one_in(world, 2) ? world->plan.ttl : world->plan.ttl / 2;
     fact.as.extend.ttl = lock->seek.ttl;
     fact.as.extend.margin = lock->seek.margin;
     fact.as.extend.once = once;
     lock->extend_by =
-        once ? now + world->plan.node_timeout : redlock_ns_max(lock->deadline, now + old_ttl);
+        once ? redlock_ns_min(now + world->plan.node_timeout, lock->deadline) : lock->deadline;
     redlock_sim_trace_client(world, client, "extends job%" PRIu32 " by %" PRIu64 " ms", lock->name,
                              lock->seek.ttl / MS);
     redlock_sim_step(world, client, &fact);

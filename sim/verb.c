@@ -20,6 +20,7 @@
 static const redlock_sim_verb verbs[] = {
     {REDLOCK_SIM_VERB_EVALSHA, "evalsha", "EVALSHA", NULL, 3, MANY, NO_SCRIPT},
     {REDLOCK_SIM_VERB_GET, "get", "GET", NULL, 2, 2, 0},
+    {REDLOCK_SIM_VERB_MGET, "mget", "MGET", NULL, 2, MANY, 0},
     {REDLOCK_SIM_VERB_SET, "set", "SET", NULL, 3, MANY, WRITE | MEMORY},
     {REDLOCK_SIM_VERB_DEL, "del", "DEL", NULL, 2, MANY, WRITE},
     {REDLOCK_SIM_VERB_EXISTS, "exists", "EXISTS", NULL, 2, MANY, 0},

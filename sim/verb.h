@@ -12,6 +12,7 @@
 
 typedef enum redlock_sim_verb_kind {
     REDLOCK_SIM_VERB_GET = 1,
+    REDLOCK_SIM_VERB_MGET,
     REDLOCK_SIM_VERB_SET,
     REDLOCK_SIM_VERB_DEL,
     REDLOCK_SIM_VERB_EXISTS,

@@ -639,6 +639,9 @@ static void begin_nodes(redlock_sim_world *world) {
         node->drift_ppm = drifts ? spread(&world->clocks, world->plan.drift_ppm) : 0;
         node->offset_us = spread(&world->clocks, 2000000);
         node->server = redlock_sim_server_create(world->plan.seed + i, run_id_next(world, run_id));
+        if (world->plan.is_old) {
+            redlock_sim_server_be_old(node->server);
+        }
         redlock_sim_mutant_patch(node->server);
         if (world->plan.is_declared) {
             redlock_sim_node_declare(world, i);

@@ -253,9 +253,10 @@ REDLOCK_API void redlock_cancel(redlock_wait *wait);
 /* --- a lock in hand -------------------------------------------------------------------------- */
 
 /* Asks for ttl_ms more (0: the lock's ttl), counted from now; it never shortens.  Renewals use the
- * new ttl from here on.  Blocks until a quorum has agreed, at most until the old deadline.
- * OK; LOST (final); BAD_TTL; redlock_try_extend also NO_QUORUM: one round failed, the lock is still
- * held until its old deadline. */
+ * new ttl from here on.  Blocks until a quorum has agreed, at most until the deadline as it was when
+ * it was called; redlock_try_extend only for one round.
+ * OK; LOST (final); BAD_TTL; NO_QUORUM: too few nodes agreed in time.  The lock is still held until its
+ * deadline (of redlock_extend seldom: answers to older renewals have moved it meanwhile). */
 REDLOCK_API int redlock_extend(redlock_lock *lock, int64_t ttl_ms, redlock_report *report);
 REDLOCK_API int redlock_try_extend(redlock_lock *lock, int64_t ttl_ms, redlock_report *report);
 

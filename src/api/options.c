@@ -37,7 +37,7 @@ redlock_status redlock_options_name(const char *name, size_t name_len) {
     if (name == NULL || name_len < 1 || name_len > REDLOCK_NAME_BYTES_MAX) {
         return REDLOCK_BAD_NAME;
     }
-    return redlock_step_is_reserved((redlock_bytes){(const uint8_t *)name, name_len})
+    return redlock_key_is_reserved((redlock_bytes){(const uint8_t *)name, name_len})
                ? REDLOCK_BAD_NAME
                : REDLOCK_OK;
 }

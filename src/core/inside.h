@@ -132,6 +132,7 @@ typedef struct redlock_slot {
     redlock_ns renew_at;                /* when the next round of renewals begins */
     redlock_ns round_from, round_limit; /* the round in progress; NEVER: none */
     redlock_ns extend_from;             /* NEVER: no EXTEND waits */
+    redlock_ns extend_limit;            /* it waits no longer: the deadline that it found */
     bool extend_once;
     uint64_t fence;
     /* ending */

@@ -182,6 +182,10 @@ void redlock_watch_review(redlock_core *core, redlock_slot *slot) {
     if (slot->extend_from != REDLOCK_NEVER && quorum_proved_at(core, slot) >= slot->extend_from) {
         answer_extend(core, slot, REDLOCK_OK);
     }
+    /* Answers from before may have moved the deadline meanwhile: still held, and not extended. */
+    if (slot->extend_from != REDLOCK_NEVER && core->now >= slot->extend_limit) {
+        answer_extend(core, slot, REDLOCK_NO_QUORUM);
+    }
     if (slot->round_limit != REDLOCK_NEVER) {
         round_review(core, slot);
     }
@@ -201,6 +205,7 @@ void redlock_watch_extend(redlock_core *core, redlock_slot *slot, const redlock_
         slot->seek.renew = fact->as.extend.renew;
     }
     slot->extend_from = core->now;
+    slot->extend_limit = slot->deadline;
     slot->extend_once = fact->as.extend.once;
     begin_round(core, slot);
 }
@@ -210,7 +215,9 @@ redlock_ns redlock_watch_deadline(const redlock_core *core, const redlock_slot *
     if (REDLOCK_MUTANT(LOST_AT_NEXT_CHANCE)) {
         return redlock_ns_min(slot->renew_at, slot->round_limit);
     }
-    return redlock_ns_min(slot->deadline, redlock_ns_min(slot->renew_at, slot->round_limit));
+    redlock_ns answer_by = slot->extend_from != REDLOCK_NEVER ? slot->extend_limit : REDLOCK_NEVER;
+    return redlock_ns_min(redlock_ns_min(slot->deadline, answer_by),
+                          redlock_ns_min(slot->renew_at, slot->round_limit));
 }
 
 /* --- adopting -------------------------------------------------------------------------------- */

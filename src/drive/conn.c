@@ -23,7 +23,7 @@
 
 #include "base/assert.h"
 #include "drive/buffer.h"
-#include "drive/owed.h"
+#include "drive/outbox.h"
 #include "drive/socket.h"
 #include "drive/stream.h"
 #include "wire/message.h"
@@ -57,7 +57,7 @@ typedef struct conn_fault { /* why the link is about to be told down */
 struct redlock_conn {
     uint32_t node;
     redlock_url url;
-    redlock_bytes label, prefix;
+    redlock_bytes label;
     redlock_bytes channel; /* empty: a connection for commands */
     redlock_resolver *resolver;
     redlock_tls_link *link; /* NULL: plain */
@@ -74,7 +74,7 @@ struct redlock_conn {
     redlock_input in;
     redlock_buffer opened; /* TLS: what `in` was, to be dispatched */
     redlock_output out;
-    redlock_owed_ring owed;
+    redlock_outbox outbox;
     redlock_resp_reader reader;
     redlock_hello greeting; /* in progress */
     redlock_hello hello;    /* the last one that was finished */
@@ -133,8 +133,7 @@ static void conn_drop(redlock_conn *conn) {
     conn->lookup = NULL;
     conn->doomed = conn->fd >= 0;
     conn->fault.is_set = false;
-    conn->owed.first = 0;
-    conn->owed.count = 0;
+    redlock_outbox_clear(&conn->outbox);
     if (conn->state != CONN_DOWN) {
         conn_move(conn, CONN_DOWN);
     }
@@ -174,7 +173,7 @@ static void conn_reap(redlock_conn *conn) {
 static void conn_greet(redlock_conn *conn) {
     redlock_buffer *pending = &conn->out.pending; /* reserved before: no copy is left by growing */
     conn_move(conn, CONN_GREETING);
-    REDLOCK_ASSERT(pending->len == 0 && conn->owed.count == 0);
+    REDLOCK_ASSERT(pending->len == 0 && conn->outbox.owed.count == 0);
     if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
         conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for the greeting");
         return;
@@ -291,7 +290,7 @@ redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock
     conn->node = node;
     conn->url = *url;
     conn->label = label;
-    conn->prefix = prefix;
+    conn->outbox.prefix = prefix;
     conn->resolver = resolver;
     conn->fd = -1;
     redlock_input_init(&conn->in);
@@ -332,7 +331,7 @@ void redlock_conn_destroy(redlock_conn *conn) {
     redlock_input_deinit(&conn->in);
     redlock_output_deinit(&conn->out);
     free(conn->opened.at);
-    free(conn->owed.at);
+    redlock_outbox_deinit(&conn->outbox);
     free(conn);
 }
 
@@ -352,34 +351,17 @@ const redlock_hello *redlock_conn_hello(const redlock_conn *conn) {
 
 /* --- writing --------------------------------------------------------------------------------- */
 
-static bool command_append(redlock_buffer *pending, const redlock_command *command,
-                           redlock_bytes prefix) {
-    size_t room = pending->size - pending->len;
-    uint8_t *end = room > 0 ? pending->at + pending->len : NULL;
-    size_t need = redlock_step_encode(command, prefix, end, room);
-    REDLOCK_ASSERT(need <= REDLOCK_STEP_BYTES_MAX);
-    if (need > room) {
-        if (!redlock_buffer_reserve(pending, need, CONN_OUT_BYTES_MIN)) {
-            return false;
-        }
-        size_t again = redlock_step_encode(command, prefix, pending->at + pending->len, need);
-        REDLOCK_ASSERT(again == need);
-    }
-    pending->len += need;
-    return true;
+static void conn_lacks_memory(redlock_conn *conn) {
+    conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for a command");
 }
 
 void redlock_conn_send(redlock_conn *conn, uint64_t tag, const redlock_command *command) {
-    redlock_owed owed = {.tag = tag, .kind = command->kind, .fenced = command->fenced};
-    size_t len_before = conn->out.pending.len;
     REDLOCK_ASSERT(conn->state == CONN_UP && conn->channel.len == 0);
     if (conn->fault.is_set || conn->out.is_dead) {
         return; /* the LINK_DOWN on its way answers this command too */
     }
-    if (!command_append(&conn->out.pending, command, conn->prefix) ||
-        !redlock_owed_push(&conn->owed, owed)) {
-        conn->out.pending.len = len_before; /* the server must never see what nobody waits for */
-        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for a command");
+    if (!redlock_outbox_put(&conn->outbox, &conn->out.pending, tag, command)) {
+        conn_lacks_memory(conn);
     }
 }
 
@@ -400,8 +382,14 @@ static bool conn_load(redlock_conn *conn) {
 
 bool redlock_conn_flush_begin(redlock_conn *conn) {
     redlock_output *out = &conn->out;
-    if (out->flushing || out->is_dead || !redlock_output_has_bytes(out) ||
-        !conn_is_connected(conn) || atomic_load(&out->blocked)) {
+    if (out->flushing || out->is_dead || !conn_is_connected(conn) || atomic_load(&out->blocked)) {
+        return false;
+    }
+    if (!redlock_outbox_close(&conn->outbox, &out->pending)) {
+        conn_lacks_memory(conn);
+        return false;
+    }
+    if (!redlock_output_has_bytes(out)) {
         return false;
     }
 
@@ -464,7 +452,8 @@ int redlock_conn_poll_want(redlock_conn *conn, short *ret_events) {
         *ret_events = POLLOUT;
     } else {
         /* Bytes that nobody is writing: a flush is due as soon as the leader is back. */
-        bool is_stuck = !conn->out.flushing && redlock_output_has_bytes(&conn->out);
+        bool is_stuck = !conn->out.flushing && (redlock_output_has_bytes(&conn->out) ||
+                                                redlock_outbox_is_open(&conn->outbox));
         *ret_events = is_stuck ? POLLIN | POLLOUT : POLLIN;
     }
     conn->in.connecting = is_connecting;
@@ -523,17 +512,29 @@ static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_n
     sink->take(sink->ctx, &fact, now);
 }
 
+/* The sink may hang up: then nothing is owed any more. */
 static void dispatch_answer(redlock_conn *conn, const uint8_t *data, redlock_ns now,
                             const redlock_conn_sink *sink) {
     redlock_fact fact = {.kind = REDLOCK_FACT_REPLY, .node = conn->node};
-    if (conn->owed.count == 0) {
+    if (conn->outbox.owed.count == 0) {
         conn_fail(conn, REDLOCK_PROTOCOL, 0, "a reply that nobody asked for");
         return;
     }
-    redlock_owed owed = redlock_owed_pop(&conn->owed);
-    fact.as.reply.tag = owed.tag;
-    fact.as.reply.answer = redlock_step_decode(owed.kind, owed.fenced, &conn->reader, data);
-    sink->take(sink->ctx, &fact, now);
+    redlock_owed owed = redlock_owed_pop(&conn->outbox.owed);
+    uint32_t count = owed.batch;
+    REDLOCK_ASSERT(count > 0);
+    for (uint32_t place = 0; place < count; place++) {
+        fact.as.reply.tag = owed.tag;
+        fact.as.reply.answer =
+            owed.kind == REDLOCK_COMMAND_RENEW
+                ? redlock_step_decode_renewal(place, count, owed.fenced, &conn->reader, data)
+                : redlock_step_decode(owed.kind, owed.fenced, &conn->reader, data);
+        sink->take(sink->ctx, &fact, now);
+        if (conn->doomed || place + 1 == count) {
+            return;
+        }
+        owed = redlock_owed_pop(&conn->outbox.owed);
+    }
 }
 
 static void dispatch_message(redlock_conn *conn, const uint8_t *data, redlock_ns now,
@@ -556,7 +557,7 @@ static void dispatch_message(redlock_conn *conn, const uint8_t *data, redlock_ns
 static bool dispatch_reply(redlock_conn *conn, const uint8_t *data, redlock_ns now,
                            const redlock_conn_sink *sink) {
     bool was_greeting = conn->state == CONN_GREETING;
-    uint32_t owed_before = conn->owed.count;
+    uint32_t owed_before = conn->outbox.owed.count;
     if (was_greeting) {
         dispatch_greeting(conn, data, now, sink);
         return !conn->doomed && !conn->fault.is_set;

@@ -39,3 +39,8 @@ redlock_owed redlock_owed_pop(redlock_owed_ring *ring) {
     ring->count--;
     return owed;
 }
+
+void redlock_owed_join(redlock_owed_ring *ring, uint32_t count) {
+    REDLOCK_ASSERT(count > 0 && count <= ring->count && count <= UINT8_MAX);
+    ring->at[(ring->first + ring->count - count) & (ring->size - 1)].batch = (uint8_t)count;
+}

@@ -6,6 +6,8 @@
 -- Whole-line comments like this one are left out at build time; there are no block comments.
 
 local YES, HEALED, NO, LATE, NOT_READY, CLOCK = 1, 2, 3, 4, 5, 6
+-- One of many names could not be served: an error of its own.
+local REFUSED = 8
 -- 2^53 - 1: above it a Lua number skips integers.
 local NUMBER_MAX = 9007199254740991
 -- A day, the longest ttl, and room for its margin.

@@ -10,7 +10,7 @@
 #include "base/assert.h"
 
 void redlock_resp_reader_init(redlock_resp_reader *reader) {
-    /* Not the values: 64 of them, and none is read before it is written. */
+    /* Not the values: 320 of them, and none is read before it is written. */
     reader->value_count = 0;
     reader->depth = 0;
     reader->at = 0;
@@ -77,7 +77,7 @@ static redlock_resp_status value_push(redlock_resp_reader *reader, redlock_resp_
         return read_bad(reader, "the server sent a reply that is longer than 256 KiB");
     }
     if (reader->value_count == REDLOCK_RESP_ELEMENTS_MAX) {
-        return read_bad(reader, "the server sent a reply of more than 64 values");
+        return read_bad(reader, "the server sent a reply of more than 320 values");
     }
     reader->values[reader->value_count++] = value;
     reader->at = end;
@@ -115,7 +115,7 @@ static redlock_resp_status array_read(redlock_resp_reader *reader, int64_t count
     /* The array itself takes one place. */
     if (count < 0 ||
         count > (int64_t)REDLOCK_RESP_ELEMENTS_MAX - 1 - (int64_t)reader->value_count) {
-        return read_bad(reader, "the server sent a reply of more than 64 values");
+        return read_bad(reader, "the server sent a reply of more than 320 values");
     }
     if (reader->depth == REDLOCK_RESP_DEPTH_MAX) {
         return read_bad(reader, "the server sent arrays inside arrays, more than 4 deep");
@@ -261,4 +261,8 @@ void redlock_resp_write_u64(redlock_resp_writer *writer, uint64_t argument) {
     uint8_t digits[REDLOCK_DIGITS_MAX];
 
     redlock_resp_write_bulk(writer, redlock_bytes_from_u64(argument, digits));
+}
+
+void redlock_resp_write_raw(redlock_resp_writer *writer, redlock_bytes written) {
+    writer_put(writer, written);
 }

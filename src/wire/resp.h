@@ -16,9 +16,9 @@
 
 #define REDLOCK_RESP_LINE_BYTES_MAX 4096u /* a simple string, error or number, without CRLF */
 #define REDLOCK_RESP_BULK_BYTES_MAX 65536u
-#define REDLOCK_RESP_ELEMENTS_MAX 64u /* values in one reply, arrays themselves included */
-#define REDLOCK_RESP_DEPTH_MAX 4u     /* arrays inside arrays */
-/* A reply may hold 64 bulks, but a connection keeps at most this much of one reply. */
+#define REDLOCK_RESP_ELEMENTS_MAX 320u /* values in one reply, arrays themselves included */
+#define REDLOCK_RESP_DEPTH_MAX 4u      /* arrays inside arrays */
+/* A reply may hold hundreds of bulks, but a connection keeps at most this much of one reply. */
 #define REDLOCK_RESP_REPLY_BYTES_MAX (256u * 1024u)
 
 typedef enum redlock_resp_kind {
@@ -72,5 +72,7 @@ typedef struct redlock_resp_writer {
 void redlock_resp_write_header(redlock_resp_writer *writer, uint32_t argument_count);
 void redlock_resp_write_bulk(redlock_resp_writer *writer, redlock_bytes argument);
 void redlock_resp_write_u64(redlock_resp_writer *writer, uint64_t argument);
+/* Arguments that another writer has written. */
+void redlock_resp_write_raw(redlock_resp_writer *writer, redlock_bytes written);
 
 #endif

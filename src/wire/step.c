@@ -8,94 +8,15 @@
 
 #include "base/assert.h"
 #include "script/script.h"
-
-#define BOOT_KEY "redlock:{boot}"
-#define TAGGED_PREFIX "redlock:=" /* a name with a hash tag of its own */
-#define PLAIN_PREFIX "redlock:{"
-#define MARK_SUFFIX ":fence"
-#define QUEUE_SUFFIX ":queue"
-#define ALIVE_SUFFIX ":alive"
-
-#define KEY_BYTES_MAX (REDLOCK_PREFIX_BYTES_MAX + REDLOCK_NAME_BYTES_MAX + 16u)
-
-/* --- keys ------------------------------------------------------------------------------------ */
-
-typedef struct step_key {
-    uint8_t at[KEY_BYTES_MAX];
-    size_t len;
-} step_key;
-
-static void key_add(step_key *key, redlock_bytes bytes) {
-    REDLOCK_ASSERT(bytes.len <= KEY_BYTES_MAX - key->len);
-    if (bytes.len > 0) {
-        memcpy(key->at + key->len, bytes.at, bytes.len);
-    }
-    key->len += bytes.len;
-}
-
-/* Redis Cluster's rule: what stands between the first '{' and the next '}' picks the slot, unless
- * that is nothing. */
-static bool name_has_tag(redlock_bytes name) {
-    const uint8_t *open = name.len == 0 ? NULL : memchr(name.at, '{', name.len);
-
-    if (open == NULL) {
-        return false;
-    }
-    const uint8_t *inside = open + 1;
-    const uint8_t *close = memchr(inside, '}', (size_t)(name.at + name.len - inside));
-
-    return close != NULL && close > inside;
-}
-
-/* "redlock:{name}:fence", so that the companion lies in the name's hash slot. */
-static void key_add_companion(step_key *key, redlock_bytes name, const char *suffix) {
-    bool is_tagged = name_has_tag(name);
-
-    key_add(key, redlock_bytes_of(is_tagged ? TAGGED_PREFIX : PLAIN_PREFIX));
-    key_add(key, name);
-    key_add(key, redlock_bytes_of(is_tagged ? "" : "}"));
-    key_add(key, redlock_bytes_of(suffix));
-}
-
-typedef enum key_kind { KEY_LOCK, KEY_MARK, KEY_QUEUE, KEY_ALIVE, KEY_BOOT } key_kind;
-
-static void key_write(redlock_resp_writer *writer, const redlock_command *command,
-                      redlock_bytes prefix, key_kind kind) {
-    step_key key;
-
-    key.len = 0;
-    key_add(&key, prefix);
-    switch (kind) {
-    case KEY_LOCK:
-        key_add(&key, command->name);
-        break;
-    case KEY_MARK:
-        key_add_companion(&key, command->name, MARK_SUFFIX);
-        break;
-    case KEY_QUEUE:
-        key_add_companion(&key, command->name, QUEUE_SUFFIX);
-        break;
-    case KEY_ALIVE:
-        key_add_companion(&key, command->name, ALIVE_SUFFIX);
-        break;
-    case KEY_BOOT:
-        key_add(&key, redlock_bytes_of(BOOT_KEY));
-        break;
-    }
-    redlock_resp_write_bulk(writer, (redlock_bytes){.at = key.at, .len = key.len});
-}
-
-bool redlock_step_is_reserved(redlock_bytes name) {
-    return redlock_bytes_has_prefix(name, redlock_bytes_of(PLAIN_PREFIX)) ||
-           redlock_bytes_has_prefix(name, redlock_bytes_of(TAGGED_PREFIX));
-}
+#include "wire/batch.h"
+#include "wire/key.h"
 
 /* --- commands -------------------------------------------------------------------------------- */
 
 /* How a kind of command is laid out; the scripts in src/script begin with the same. */
 typedef struct step_shape {
     uint32_t key_count;
-    key_kind keys[5];
+    redlock_key_kind keys[5];
     uint32_t argument_count;
 } step_shape;
 
@@ -111,23 +32,31 @@ static step_shape shape_of(const redlock_command *command) {
     switch (command->kind) {
     case REDLOCK_COMMAND_GRANT:
         return (step_shape){is_guarded(command) ? 5 : 1 + 3 * companions,
-                            {KEY_LOCK, KEY_MARK, KEY_QUEUE, KEY_ALIVE, KEY_BOOT},
+                            {REDLOCK_KEY_LOCK, REDLOCK_KEY_MARK, REDLOCK_KEY_QUEUE,
+                             REDLOCK_KEY_ALIVE, REDLOCK_KEY_BOOT},
                             10};
     case REDLOCK_COMMAND_RAISE:
     case REDLOCK_COMMAND_RENEW:
         return (step_shape){is_guarded(command) ? 3 : 1 + companions,
-                            {KEY_LOCK, KEY_MARK, KEY_BOOT},
+                            {REDLOCK_KEY_LOCK, REDLOCK_KEY_MARK, REDLOCK_KEY_BOOT},
                             command->kind == REDLOCK_COMMAND_RAISE ? 5 : 7};
     case REDLOCK_COMMAND_RELEASE:
-        return (step_shape){1 + 3 * companions, {KEY_LOCK, KEY_MARK, KEY_QUEUE, KEY_ALIVE}, 7};
+        return (step_shape){
+            1 + 3 * companions,
+            {REDLOCK_KEY_LOCK, REDLOCK_KEY_MARK, REDLOCK_KEY_QUEUE, REDLOCK_KEY_ALIVE},
+            7};
     case REDLOCK_COMMAND_LOOK:
-        return (step_shape){1 + 2 * companions, {KEY_LOCK, KEY_MARK, KEY_QUEUE}, 0};
+        return (step_shape){
+            1 + 2 * companions, {REDLOCK_KEY_LOCK, REDLOCK_KEY_MARK, REDLOCK_KEY_QUEUE}, 0};
     case REDLOCK_COMMAND_BREAK:
-        return (step_shape){1 + 3 * companions, {KEY_LOCK, KEY_MARK, KEY_QUEUE, KEY_ALIVE}, 1};
+        return (step_shape){
+            1 + 3 * companions,
+            {REDLOCK_KEY_LOCK, REDLOCK_KEY_MARK, REDLOCK_KEY_QUEUE, REDLOCK_KEY_ALIVE},
+            1};
     case REDLOCK_COMMAND_PROBE:
-        return (step_shape){1, {KEY_BOOT}, 2};
+        return (step_shape){1, {REDLOCK_KEY_BOOT}, 2};
     case REDLOCK_COMMAND_DECLARE:
-        return (step_shape){1, {KEY_BOOT}, 1};
+        return (step_shape){1, {REDLOCK_KEY_BOOT}, 1};
     }
     REDLOCK_ASSERT(false);
     return (step_shape){.key_count = 0};
@@ -182,13 +111,6 @@ static void claim_write(redlock_resp_writer *writer, const redlock_command *comm
     guard_write(writer, command);
 }
 
-/* As renew.lua has it: a plain renewal asks for no mark, an adopter without a fence does. */
-static uint64_t heal_of(const redlock_command *command) {
-    bool asks = command->fenced && command->fence == 0;
-
-    return command->heal ? 1 : asks ? 2 : 0;
-}
-
 static void arguments_write(redlock_resp_writer *writer, const redlock_command *command) {
     switch (command->kind) {
     case REDLOCK_COMMAND_GRANT:
@@ -200,8 +122,8 @@ static void arguments_write(redlock_resp_writer *writer, const redlock_command *
         claim_write(writer, command);
         return;
     case REDLOCK_COMMAND_RENEW:
-        claim_write(writer, command);
-        redlock_resp_write_u64(writer, heal_of(command));
+        redlock_batch_write_shared(writer, command);
+        redlock_batch_write_own(writer, command);
         return;
     case REDLOCK_COMMAND_RELEASE:
         redlock_resp_write_bulk(writer, command->token);
@@ -237,7 +159,7 @@ static void keys_write(redlock_resp_writer *writer, const redlock_command *comma
                        redlock_bytes prefix, const step_shape *shape) {
     redlock_resp_write_u64(writer, shape->key_count);
     for (uint32_t i = 0; i < shape->key_count; i++) {
-        key_write(writer, command, prefix, shape->keys[i]);
+        redlock_key_write(writer, command->name, prefix, shape->keys[i]);
     }
 }
 
@@ -251,7 +173,7 @@ static void native_write(redlock_resp_writer *writer, const redlock_command *com
                          redlock_bytes prefix) {
     redlock_resp_write_header(writer, 6);
     redlock_resp_write_bulk(writer, redlock_bytes_of("SET"));
-    key_write(writer, command, prefix, KEY_LOCK);
+    redlock_key_write(writer, command->name, prefix, REDLOCK_KEY_LOCK);
     redlock_resp_write_bulk(writer, command->token);
     redlock_resp_write_bulk(writer, redlock_bytes_of("NX"));
     redlock_resp_write_bulk(writer, redlock_bytes_of("PX"));
@@ -350,6 +272,7 @@ static redlock_answer answer_to_native(bool is_yes) {
     };
 }
 
+#define RENEWAL_ELEMENTS 3u /* for each name */
 #define ANSWER_BIT(kind) (UINT32_C(1) << (uint32_t)(kind))
 #define ANSWERS_GUARDED                                                                            \
     (ANSWER_BIT(REDLOCK_ANSWER_YES) | ANSWER_BIT(REDLOCK_ANSWER_NO) |                              \
@@ -402,7 +325,7 @@ static redlock_status status_of(redlock_command_kind kind, redlock_answer_kind a
  * place in the queue, the list of waiters. */
 static uint32_t extra_count(redlock_command_kind kind, redlock_answer_kind answer) {
     if (answer == REDLOCK_ANSWER_NO) {
-        return kind == REDLOCK_COMMAND_GRANT ? 2 : kind == REDLOCK_COMMAND_RENEW ? 1 : 0;
+        return kind == REDLOCK_COMMAND_GRANT ? 2 : 0;
     }
     return kind == REDLOCK_COMMAND_LOOK                                     ? 3
            : kind == REDLOCK_COMMAND_BREAK || kind == REDLOCK_COMMAND_PROBE ? 1
@@ -458,29 +381,92 @@ static bool extras_take(const redlock_resp_value *element, uint32_t count, const
     return true;
 }
 
-static redlock_answer answer_to_step(redlock_command_kind kind, bool fenced,
-                                     const redlock_resp_value *array, const uint8_t *data) {
+/* The four elements that all answers begin with; false: this is none. */
+static bool answer_begin(redlock_command_kind kind, const redlock_resp_value *array,
+                         redlock_answer *ret_answer) {
     const redlock_resp_value *element = array + 1;
-    redlock_answer answer = {.status = REDLOCK_PROTOCOL};
     uint64_t code;
 
+    *ret_answer = (redlock_answer){.status = REDLOCK_PROTOCOL};
     if (array->count < 4 || !number_take(&element[0], &code) ||
-        !number_take(&element[1], &answer.mark) || !number_take(&element[2], &answer.time_ms) ||
-        !number_take(&element[3], &answer.left_ms)) {
-        return answer_strange();
+        !number_take(&element[1], &ret_answer->mark) ||
+        !number_take(&element[2], &ret_answer->time_ms) ||
+        !number_take(&element[3], &ret_answer->left_ms)) {
+        return false;
     }
     if (code > REDLOCK_ANSWER_CLOCK || (answers_of(kind) & ANSWER_BIT(code)) == 0) {
+        return false;
+    }
+    ret_answer->kind = (redlock_answer_kind)code;
+    ret_answer->status = status_of(kind, ret_answer->kind);
+    return true;
+}
+
+static redlock_answer answer_to_step(redlock_command_kind kind, bool fenced,
+                                     const redlock_resp_value *array, const uint8_t *data) {
+    redlock_answer answer;
+
+    if (!answer_begin(kind, array, &answer)) {
         return answer_strange();
     }
-    answer.kind = (redlock_answer_kind)code;
-    answer.status = status_of(kind, answer.kind);
 
     uint32_t extras = extra_count(kind, answer.kind);
 
-    if (array->count != 4 + extras || !extras_take(element + 4, extras, data, &answer)) {
+    if (array->count != 4 + extras || !extras_take(array + 5, extras, data, &answer)) {
         return answer_strange();
     }
     return answer_is_sane(kind, fenced, &answer) ? answer : answer_strange();
+}
+
+/* What renew.lua says of one name: code, mark, text. */
+static redlock_answer answer_to_renewal(const redlock_resp_value *element, bool fenced,
+                                        uint64_t time_ms, const uint8_t *data) {
+    redlock_answer answer = {.time_ms = time_ms};
+    uint64_t code;
+
+    if (!number_take(&element[0], &code) || !number_take(&element[1], &answer.mark) ||
+        element[2].kind != REDLOCK_RESP_BULK) {
+        return answer_strange();
+    }
+    answer.text = redlock_resp_text(&element[2], data);
+    if (code == REDLOCK_ANSWER_ERROR) {
+        return answer_to_error(answer.text);
+    }
+    bool is_whole_call = code == REDLOCK_ANSWER_LATE || code == REDLOCK_ANSWER_NOT_READY;
+    if (code > REDLOCK_ANSWER_CLOCK || is_whole_call ||
+        (answers_of(REDLOCK_COMMAND_RENEW) & ANSWER_BIT(code)) == 0) {
+        return answer_strange();
+    }
+    answer.kind = (redlock_answer_kind)code;
+    answer.status = status_of(REDLOCK_COMMAND_RENEW, answer.kind);
+    return answer_is_sane(REDLOCK_COMMAND_RENEW, fenced, &answer) ? answer : answer_strange();
+}
+
+/* A call that was not carried out says so for all of its names in an answer of four. */
+static redlock_answer answer_to_renewals(uint32_t place, uint32_t count, bool fenced,
+                                         const redlock_resp_value *array, const uint8_t *data) {
+    redlock_answer call;
+
+    if (!answer_begin(REDLOCK_COMMAND_RENEW, array, &call) || call.mark != 0) {
+        return answer_strange();
+    }
+    switch (call.kind) {
+    case REDLOCK_ANSWER_LATE:
+    case REDLOCK_ANSWER_NOT_READY:
+        return array->count == 4 ? call : answer_strange();
+    case REDLOCK_ANSWER_YES:
+        if (array->count != 4 + RENEWAL_ELEMENTS * count) {
+            return answer_strange();
+        }
+        return answer_to_renewal(array + 5 + RENEWAL_ELEMENTS * place, fenced, call.time_ms, data);
+    case REDLOCK_ANSWER_HEALED:
+    case REDLOCK_ANSWER_NO:
+    case REDLOCK_ANSWER_CLOCK:
+    case REDLOCK_ANSWER_FORGOT:
+    case REDLOCK_ANSWER_ERROR:
+        return answer_strange();
+    }
+    return answer_strange();
 }
 
 redlock_answer redlock_step_decode(redlock_command_kind kind, bool fenced,
@@ -494,7 +480,8 @@ redlock_answer redlock_step_decode(redlock_command_kind kind, bool fenced,
     case REDLOCK_RESP_ERROR:
         return answer_to_error(text);
     case REDLOCK_RESP_ARRAY:
-        return answer_to_step(kind, fenced, reply, data);
+        return kind == REDLOCK_COMMAND_RENEW ? answer_to_renewals(0, 1, fenced, reply, data)
+                                             : answer_to_step(kind, fenced, reply, data);
     case REDLOCK_RESP_SIMPLE:
         if (can_be_native && redlock_bytes_equal(text, redlock_bytes_of("OK"))) {
             return answer_to_native(true);
@@ -507,4 +494,15 @@ redlock_answer redlock_step_decode(redlock_command_kind kind, bool fenced,
         return answer_strange();
     }
     return answer_strange();
+}
+
+redlock_answer redlock_step_decode_renewal(uint32_t place, uint32_t count, bool fenced,
+                                           const redlock_resp_reader *reader, const uint8_t *data) {
+    const redlock_resp_value *reply = &reader->values[0];
+
+    REDLOCK_ASSERT(place < count && count <= REDLOCK_BATCH_NAMES_MAX);
+    if (reply->kind == REDLOCK_RESP_ARRAY) {
+        return answer_to_renewals(place, count, fenced, reply, data);
+    }
+    return redlock_step_decode(REDLOCK_COMMAND_RENEW, fenced, reader, data);
 }

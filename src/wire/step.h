@@ -10,9 +10,9 @@
 #include <stdint.h>
 
 #include "base/command.h"
+#include "wire/key.h"
 #include "wire/resp.h"
 
-#define REDLOCK_PREFIX_BYTES_MAX 128u
 /* No encoded command is longer, whatever its arguments. */
 #define REDLOCK_STEP_BYTES_MAX 16384u
 
@@ -24,8 +24,9 @@ size_t redlock_step_encode(const redlock_command *command, redlock_bytes prefix,
  * ERROR answer with status PROTOCOL.  The answer's text is borrowed from `data`, or static. */
 redlock_answer redlock_step_decode(redlock_command_kind kind, bool fenced,
                                    const redlock_resp_reader *reader, const uint8_t *data);
-/* Whether the name would collide with a key that redlock itself uses (docs/protocol.md). */
-bool redlock_step_is_reserved(redlock_bytes name);
+/* The same for the renewal of this place, from 0 on, among the `count` that one reply is for. */
+redlock_answer redlock_step_decode_renewal(uint32_t place, uint32_t count, bool fenced,
+                                           const redlock_resp_reader *reader, const uint8_t *data);
 /* The status that an error reply means: "NOAUTH ..." -> AUTH_REQUIRED, "LOADING ..." -> REFUSED */
 redlock_status redlock_step_error_status(redlock_bytes words);
 

@@ -7,13 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/command.h"
+#include "node.h"
 #include "script/script.h"
 #include "server.h"
 #include "wire/hello.h"
@@ -28,86 +27,9 @@
 #define RUN_B "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
 #define US_PER_HOUR UINT64_C(3600000000)
 
-typedef struct live_node { /* a server and one connection to it */
-    test_server *server;
-    int fd;
-    uint8_t in[REDLOCK_RESP_REPLY_BYTES_MAX + REDLOCK_RESP_LINE_BYTES_MAX];
-    size_t in_len;
-    size_t used; /* of `in`, by the last reply */
-    redlock_resp_reader reader;
-} live_node;
-
-/* --- talking ---------------------------------------------------------------------------------- */
-
-static void link_open(live_node *node) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", test_server_socket(node->server));
-    node->fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    node->in_len = 0;
-    node->used = 0;
-    assert_true(node->fd >= 0);
-    assert_return_code(connect(node->fd, (struct sockaddr *)&address, sizeof address), 0);
-}
-
-static void link_send(live_node *node, const uint8_t *bytes, size_t len) {
-    for (size_t sent = 0; sent < len;) {
-        ssize_t count = send(node->fd, bytes + sent, len - sent, MSG_NOSIGNAL);
-
-        assert_true(count > 0);
-        sent += (size_t)count;
-    }
-}
-
-/* The next reply, into node->reader; its texts lie in node->in until the next call. */
-static void link_read(live_node *node) {
-    redlock_resp_status status;
-
-    memmove(node->in, node->in + node->used, node->in_len - node->used);
-    node->in_len -= node->used;
-    redlock_resp_reader_init(&node->reader);
-    while ((status = redlock_resp_read(&node->reader, node->in, node->in_len, &node->used)) ==
-           REDLOCK_RESP_MORE) {
-        ssize_t count = recv(node->fd, node->in + node->in_len, sizeof node->in - node->in_len, 0);
-
-        assert_true(count > 0);
-        node->in_len += (size_t)count;
-    }
-    assert_int_equal(status, REDLOCK_RESP_DONE);
-}
-
-static redlock_answer run_with_prefix(live_node *node, const redlock_command *command,
-                                      const char *prefix) {
-    static uint8_t out[REDLOCK_STEP_BYTES_MAX];
-    size_t len = redlock_step_encode(command, redlock_bytes_of(prefix), out, sizeof out);
-
-    assert_true(len <= sizeof out);
-    link_send(node, out, len);
-    link_read(node);
-    return redlock_step_decode(command->kind, command->fenced, &node->reader, node->in);
-}
-
-static redlock_answer run(live_node *node, redlock_command command) {
-    return run_with_prefix(node, &command, "");
-}
-
-static redlock_status greet(live_node *node, const char *url_text, redlock_hello *hello) {
-    static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
-    redlock_url url;
-    redlock_url_error error;
-
-    assert_int_equal(redlock_url_parse(redlock_bytes_of(url_text), &url, &error), REDLOCK_OK);
-    link_send(node, out,
-              redlock_hello_start(hello, &url, redlock_bytes_of("test"), out, sizeof out));
-    do {
-        link_read(node);
-    } while (!redlock_hello_take(hello, &node->reader, node->in));
-    return hello->status;
-}
-
 /* --- asking the server past the steps --------------------------------------------------------- */
 
-static void assert_says(live_node *node, const char *wanted, const char *a, const char *b,
+static void assert_says(test_node *node, const char *wanted, const char *a, const char *b,
                         const char *c) {
     char *said = test_server_ask(node->server, a, b, c, NULL);
 
@@ -116,7 +38,7 @@ static void assert_says(live_node *node, const char *wanted, const char *a, cons
     free(said);
 }
 
-static int64_t number_of(live_node *node, const char *word, const char *key) {
+static int64_t number_of(test_node *node, const char *word, const char *key) {
     char *said = test_server_ask(node->server, word, key, NULL);
     int64_t number;
 
@@ -126,40 +48,40 @@ static int64_t number_of(live_node *node, const char *word, const char *key) {
     return number;
 }
 
-static void set_key(live_node *node, const char *key, const char *value) {
+static void set_key(test_node *node, const char *key, const char *value) {
     assert_says(node, "OK", "SET", key, value);
 }
 
-static void set_number(live_node *node, const char *key, const char *before, uint64_t number) {
+static void set_number(test_node *node, const char *key, const char *before, uint64_t number) {
     char value[96];
 
     snprintf(value, sizeof value, "%s%llu", before, (unsigned long long)number);
     set_key(node, key, value);
 }
 
-static void assert_value(live_node *node, const char *key, const char *value) {
+static void assert_value(test_node *node, const char *key, const char *value) {
     assert_says(node, value, "GET", key, NULL);
 }
 
-static void assert_number_at(live_node *node, const char *key, uint64_t number) {
+static void assert_number_at(test_node *node, const char *key, uint64_t number) {
     char value[32];
 
     snprintf(value, sizeof value, "%llu", (unsigned long long)number);
     assert_value(node, key, value);
 }
 
-static void assert_key_count(live_node *node, int count) {
+static void assert_key_count(test_node *node, int count) {
     assert_int_equal(number_of(node, "DBSIZE", NULL), count);
 }
 
-static void assert_left_between(live_node *node, const char *key, int64_t least, int64_t most) {
+static void assert_left_between(test_node *node, const char *key, int64_t least, int64_t most) {
     assert_in_range(number_of(node, "PTTL", key), least, most);
 }
 
-static uint64_t now_us(live_node *node) {
+static uint64_t now_us(test_node *node) {
     redlock_command look = {.kind = REDLOCK_COMMAND_LOOK, .name = redlock_bytes_of("clock")};
 
-    return run(node, look).time_ms * 1000;
+    return test_node_run(node, look).time_ms * 1000;
 }
 
 /* --- commands --------------------------------------------------------------------------------- */
@@ -245,19 +167,19 @@ static void assert_refused(redlock_answer answer, const char *words_begin) {
 /* --- fixture ---------------------------------------------------------------------------------- */
 
 static int start(void **state) {
-    live_node *node = calloc(1, sizeof *node);
+    test_node *node = calloc(1, sizeof *node);
     redlock_hello hello;
 
     assert_non_null(node);
     node->server = test_server_start(NULL);
-    link_open(node);
-    assert_int_equal(greet(node, test_server_url(node->server), &hello), REDLOCK_OK);
+    test_node_connect(node);
+    assert_int_equal(test_node_greet(node, test_server_url(node->server), &hello), REDLOCK_OK);
     *state = node;
     return 0;
 }
 
 static int stop(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
 
     close(node->fd);
     test_server_stop(node->server);
@@ -273,10 +195,10 @@ static int empty(void **state) {
 /* --- GRANT ------------------------------------------------------------------------------------ */
 
 static void grant_of_a_free_name_leaves_token_and_mark(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
 
-    assert_yes(run(node, grant("mine", fence)), fence);
+    assert_yes(test_node_run(node, grant("mine", fence)), fence);
     assert_value(node, NAME, "mine");
     assert_left_between(node, NAME, TTL_MS - 5000, TTL_MS);
     assert_number_at(node, MARK_KEY, fence);
@@ -286,11 +208,11 @@ static void grant_of_a_free_name_leaves_token_and_mark(void **state) {
 }
 
 static void grant_of_a_held_name_tells_who_and_how_long(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
 
-    (void)run(node, grant("mine", fence));
-    redlock_answer answer = run(node, grant("yours", fence + 1000));
+    (void)test_node_run(node, grant("mine", fence));
+    redlock_answer answer = test_node_run(node, grant("yours", fence + 1000));
 
     assert_answer(answer, REDLOCK_ANSWER_NO, REDLOCK_HELD, fence);
     assert_text(answer, "mine");
@@ -300,161 +222,166 @@ static void grant_of_a_held_name_tells_who_and_how_long(void **state) {
 }
 
 static void grant_of_a_name_without_end_says_zero_left(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
 
     set_key(node, NAME, "foreign");
-    redlock_answer answer = run(node, grant("mine", 5));
+    redlock_answer answer = test_node_run(node, grant("mine", 5));
 
     assert_answer(answer, REDLOCK_ANSWER_NO, REDLOCK_HELD, 0);
     assert_int_equal(answer.left_ms, 0);
 }
 
 static void foreign_value_is_cut_to_a_tokens_length(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     char *value = malloc(100001);
 
     assert_non_null(value);
     memset(value, 'x', 100000);
     value[100000] = '\0';
     set_key(node, NAME, value);
-    assert_int_equal(run(node, grant("mine", 5)).text.len, REDLOCK_TOKEN_BYTES_MAX);
-    assert_int_equal(run(node, renew("mine", 5, true)).text.len, REDLOCK_TOKEN_BYTES_MAX);
-    assert_int_equal(run(node, command_of(REDLOCK_COMMAND_LOOK, "", 1)).text.len,
+    assert_int_equal(test_node_run(node, grant("mine", 5)).text.len, REDLOCK_TOKEN_BYTES_MAX);
+    assert_int_equal(test_node_run(node, renew("mine", 5, true)).text.len, REDLOCK_TOKEN_BYTES_MAX);
+    assert_int_equal(test_node_run(node, command_of(REDLOCK_COMMAND_LOOK, "", 1)).text.len,
                      REDLOCK_TOKEN_BYTES_MAX);
-    assert_int_equal(run(node, command_of(REDLOCK_COMMAND_BREAK, "", 1)).text.len,
+    assert_int_equal(test_node_run(node, command_of(REDLOCK_COMMAND_BREAK, "", 1)).text.len,
                      REDLOCK_TOKEN_BYTES_MAX);
     free(value);
 }
 
 static void grant_again_is_a_yes_that_never_shortens(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
 
-    (void)run(node, grant("mine", fence));
-    assert_yes(run(node, with_ttl(grant("mine", fence + 7), 1000)), fence);
+    (void)test_node_run(node, grant("mine", fence));
+    assert_yes(test_node_run(node, with_ttl(grant("mine", fence + 7), 1000)), fence);
     assert_left_between(node, NAME, TTL_MS - 5000, TTL_MS);
-    assert_yes(run(node, with_ttl(grant("mine", fence + 7), 60000)), fence);
+    assert_yes(test_node_run(node, with_ttl(grant("mine", fence + 7), 60000)), fence);
     assert_left_between(node, NAME, 55000, 60000);
 }
 
 static void grant_again_restores_a_mark_that_is_gone(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
 
-    (void)run(node, grant("mine", fence));
+    (void)test_node_run(node, grant("mine", fence));
     assert_says(node, "1", "DEL", MARK_KEY, NULL);
-    assert_yes(run(node, grant("mine", fence + 9)), fence + 9);
+    assert_yes(test_node_run(node, grant("mine", fence + 9)), fence + 9);
     assert_number_at(node, MARK_KEY, fence + 9);
 }
 
 static void marks_grow_from_holder_to_holder(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
 
-    (void)run(node, grant("first", fence));
-    (void)run(node, command_of(REDLOCK_COMMAND_RELEASE, "first", 0));
-    assert_yes(run(node, grant("second", 17)), fence + 1);
-    (void)run(node, command_of(REDLOCK_COMMAND_RELEASE, "second", 0));
-    assert_yes(run(node, grant("third", fence + 1)), fence + 2);
-    (void)run(node, command_of(REDLOCK_COMMAND_RELEASE, "third", 0));
-    assert_yes(run(node, grant("fourth", fence + 100)), fence + 100);
+    (void)test_node_run(node, grant("first", fence));
+    (void)test_node_run(node, command_of(REDLOCK_COMMAND_RELEASE, "first", 0));
+    assert_yes(test_node_run(node, grant("second", 17)), fence + 1);
+    (void)test_node_run(node, command_of(REDLOCK_COMMAND_RELEASE, "second", 0));
+    assert_yes(test_node_run(node, grant("third", fence + 1)), fence + 2);
+    (void)test_node_run(node, command_of(REDLOCK_COMMAND_RELEASE, "third", 0));
+    assert_yes(test_node_run(node, grant("fourth", fence + 100)), fence + 100);
 }
 
 static void proposal_more_than_an_hour_ahead_is_refused(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t ahead = now_us(node) + US_PER_HOUR + 60000000;
 
-    assert_answer(run(node, grant("mine", ahead)), REDLOCK_ANSWER_CLOCK, REDLOCK_CLOCK, 0);
+    assert_answer(test_node_run(node, grant("mine", ahead)), REDLOCK_ANSWER_CLOCK, REDLOCK_CLOCK,
+                  0);
     assert_key_count(node, 0);
     set_number(node, MARK_KEY, "", ahead - 1);
-    assert_yes(run(node, grant("mine", ahead)), ahead);
-    assert_yes(run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", 0)), 0);
-    assert_yes(run(node, grant("mine", ahead - US_PER_HOUR)), ahead + 1);
+    assert_yes(test_node_run(node, grant("mine", ahead)), ahead);
+    assert_yes(test_node_run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", 0)), 0);
+    assert_yes(test_node_run(node, grant("mine", ahead - US_PER_HOUR)), ahead + 1);
 }
 
 static void plain_grant_leaves_the_lock_alone(void **state) {
-    live_node *node = *state;
-    redlock_answer answer = run(node, grant("mine", 0));
+    test_node *node = *state;
+    redlock_answer answer = test_node_run(node, grant("mine", 0));
 
     assert_int_equal(answer.kind, REDLOCK_ANSWER_YES);
     assert_value(node, NAME, "mine");
     assert_left_between(node, NAME, TTL_MS - 5000, TTL_MS);
     assert_key_count(node, 1);
-    answer = run(node, grant("yours", 0));
+    answer = test_node_run(node, grant("yours", 0));
     assert_int_equal(answer.kind, REDLOCK_ANSWER_NO);
     assert_int_equal(answer.status, REDLOCK_HELD);
-    assert_yes(run(node, renew("mine", 0, false)), 0);
-    assert_yes(run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", 0)), 0);
+    assert_yes(test_node_run(node, renew("mine", 0, false)), 0);
+    assert_yes(test_node_run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", 0)), 0);
     assert_key_count(node, 0);
 }
 
 static void plain_grant_by_its_step_knows_its_own_token(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     redlock_command command = grant("mine", 0);
 
     command.teach = true;
-    assert_yes(run(node, command), 0);
-    assert_yes(run(node, command), 0);
+    assert_yes(test_node_run(node, command), 0);
+    assert_yes(test_node_run(node, command), 0);
     assert_key_count(node, 1);
 }
 
 /* --- RAISE and RENEW -------------------------------------------------------------------------- */
 
 static void raise_lifts_the_mark_and_never_lowers_it(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
 
-    (void)run(node, grant("mine", fence));
-    assert_yes(run(node, command_of(REDLOCK_COMMAND_RAISE, "mine", fence + 50)), fence + 50);
+    (void)test_node_run(node, grant("mine", fence));
+    assert_yes(test_node_run(node, command_of(REDLOCK_COMMAND_RAISE, "mine", fence + 50)),
+               fence + 50);
     assert_number_at(node, MARK_KEY, fence + 50);
-    assert_yes(run(node, command_of(REDLOCK_COMMAND_RAISE, "mine", fence + 20)), fence + 50);
+    assert_yes(test_node_run(node, command_of(REDLOCK_COMMAND_RAISE, "mine", fence + 20)),
+               fence + 50);
     assert_number_at(node, MARK_KEY, fence + 50);
 }
 
 static void raise_by_somebody_else_is_a_no(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
 
-    assert_not_held(run(node, command_of(REDLOCK_COMMAND_RAISE, "mine", fence)), 0);
+    assert_not_held(test_node_run(node, command_of(REDLOCK_COMMAND_RAISE, "mine", fence)), 0);
     assert_key_count(node, 0);
-    (void)run(node, grant("mine", fence));
-    assert_not_held(run(node, command_of(REDLOCK_COMMAND_RAISE, "yours", fence + 9)), fence);
+    (void)test_node_run(node, grant("mine", fence));
+    assert_not_held(test_node_run(node, command_of(REDLOCK_COMMAND_RAISE, "yours", fence + 9)),
+                    fence);
     assert_number_at(node, MARK_KEY, fence);
 }
 
 static void raise_more_than_a_day_ahead_is_refused(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
     uint64_t ahead = fence + 24 * US_PER_HOUR + 60000000;
 
-    (void)run(node, grant("mine", fence));
-    assert_answer(run(node, command_of(REDLOCK_COMMAND_RAISE, "mine", ahead)), REDLOCK_ANSWER_CLOCK,
+    (void)test_node_run(node, grant("mine", fence));
+    assert_answer(test_node_run(node, command_of(REDLOCK_COMMAND_RAISE, "mine", ahead)),
+                  REDLOCK_ANSWER_CLOCK, REDLOCK_CLOCK, fence);
+    assert_answer(test_node_run(node, renew("mine", ahead, true)), REDLOCK_ANSWER_CLOCK,
                   REDLOCK_CLOCK, fence);
-    assert_answer(run(node, renew("mine", ahead, true)), REDLOCK_ANSWER_CLOCK, REDLOCK_CLOCK,
-                  fence);
     assert_number_at(node, MARK_KEY, fence);
-    assert_yes(run(node, command_of(REDLOCK_COMMAND_RAISE, "mine", fence + 23 * US_PER_HOUR)),
-               fence + 23 * US_PER_HOUR);
+    assert_yes(
+        test_node_run(node, command_of(REDLOCK_COMMAND_RAISE, "mine", fence + 23 * US_PER_HOUR)),
+        fence + 23 * US_PER_HOUR);
 }
 
 static void renew_lengthens_and_never_shortens(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
 
-    (void)run(node, grant("mine", fence));
-    assert_yes(run(node, with_ttl(renew("mine", fence + 3, false), 60000)), fence + 3);
+    (void)test_node_run(node, grant("mine", fence));
+    assert_yes(test_node_run(node, with_ttl(renew("mine", fence + 3, false), 60000)), fence + 3);
     assert_left_between(node, NAME, 55000, 60000);
     assert_number_at(node, MARK_KEY, fence + 3);
-    assert_yes(run(node, with_ttl(renew("mine", fence, false), 1000)), fence + 3);
+    assert_yes(test_node_run(node, with_ttl(renew("mine", fence, false), 1000)), fence + 3);
     assert_left_between(node, NAME, 55000, 60000);
 }
 
 static void renew_against_another_holder_is_a_no(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
 
-    (void)run(node, grant("yours", fence));
-    redlock_answer answer = run(node, renew("mine", fence + 5, true));
+    (void)test_node_run(node, grant("yours", fence));
+    redlock_answer answer = test_node_run(node, renew("mine", fence + 5, true));
 
     assert_not_held(answer, fence);
     assert_text(answer, "yours");
@@ -463,119 +390,120 @@ static void renew_against_another_holder_is_a_no(void **state) {
 }
 
 static void renew_heals_a_lost_key_only_when_told(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
-    redlock_answer answer = run(node, renew("mine", fence, false));
+    redlock_answer answer = test_node_run(node, renew("mine", fence, false));
 
     assert_not_held(answer, 0);
     assert_text(answer, "");
     assert_key_count(node, 0);
-    answer = run(node, renew("mine", fence, true));
+    answer = test_node_run(node, renew("mine", fence, true));
     assert_answer(answer, REDLOCK_ANSWER_HEALED, REDLOCK_NOT_HELD, fence);
     assert_value(node, NAME, "mine");
     assert_left_between(node, NAME, TTL_MS - 5000, TTL_MS);
     assert_number_at(node, MARK_KEY, fence);
-    assert_yes(run(node, renew("mine", fence, true)), fence);
+    assert_yes(test_node_run(node, renew("mine", fence, true)), fence);
 }
 
 static void heal_is_refused_where_somebody_newer_was(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
 
     set_number(node, MARK_KEY, "", fence + 1);
-    assert_not_held(run(node, renew("mine", fence, true)), fence + 1);
+    assert_not_held(test_node_run(node, renew("mine", fence, true)), fence + 1);
     assert_key_count(node, 1);
     set_number(node, MARK_KEY, "", fence);
-    assert_answer(run(node, renew("mine", fence, true)), REDLOCK_ANSWER_HEALED, REDLOCK_NOT_HELD,
-                  fence);
+    assert_answer(test_node_run(node, renew("mine", fence, true)), REDLOCK_ANSWER_HEALED,
+                  REDLOCK_NOT_HELD, fence);
 }
 
 /* Fenced and plain callers of one name: the plain answer tells no mark, with the guard or without. */
 static void plain_renew_beside_a_mark_tells_none(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     redlock_command declare = guarded((redlock_command){.kind = REDLOCK_COMMAND_DECLARE}, RUN_A, 0);
 
     set_number(node, MARK_KEY, "", now_us(node));
-    assert_yes(run(node, declare), 0);
-    assert_yes(run(node, guarded(grant("mine", 0), RUN_A, 60000)), 0);
-    assert_yes(run(node, guarded(renew("mine", 0, false), RUN_A, 60000)), 0);
-    assert_yes(run(node, renew("mine", 0, false)), 0);
-    assert_not_held(run(node, guarded(renew("yours", 0, false), RUN_A, 60000)), 0);
+    assert_yes(test_node_run(node, declare), 0);
+    assert_yes(test_node_run(node, guarded(grant("mine", 0), RUN_A, 60000)), 0);
+    assert_yes(test_node_run(node, guarded(renew("mine", 0, false), RUN_A, 60000)), 0);
+    assert_yes(test_node_run(node, renew("mine", 0, false)), 0);
+    assert_not_held(test_node_run(node, guarded(renew("yours", 0, false), RUN_A, 60000)), 0);
 }
 
 static void plain_renew_heals_without_a_mark(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
 
-    assert_answer(run(node, renew("mine", 0, true)), REDLOCK_ANSWER_HEALED, REDLOCK_NOT_HELD, 0);
+    assert_answer(test_node_run(node, renew("mine", 0, true)), REDLOCK_ANSWER_HEALED,
+                  REDLOCK_NOT_HELD, 0);
     assert_key_count(node, 1);
 }
 
 /* --- RELEASE, LOOK, BREAK --------------------------------------------------------------------- */
 
 static void release_takes_only_its_own(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
 
-    (void)run(node, grant("mine", fence));
-    assert_not_held(run(node, command_of(REDLOCK_COMMAND_RELEASE, "yours", fence)), 0);
+    (void)test_node_run(node, grant("mine", fence));
+    assert_not_held(test_node_run(node, command_of(REDLOCK_COMMAND_RELEASE, "yours", fence)), 0);
     assert_value(node, NAME, "mine");
-    assert_yes(run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", fence)), 0);
+    assert_yes(test_node_run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", fence)), 0);
     assert_value(node, NAME, "(nil)");
     assert_number_at(node, MARK_KEY, fence);
-    assert_not_held(run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", fence)), 0);
+    assert_not_held(test_node_run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", fence)), 0);
 }
 
 static void look_tells_and_changes_nothing(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
     redlock_command look = command_of(REDLOCK_COMMAND_LOOK, "", 1);
-    redlock_answer answer = run(node, look);
+    redlock_answer answer = test_node_run(node, look);
 
     assert_yes(answer, 0);
     assert_text(answer, "");
     assert_int_equal(answer.left_ms, 0);
     assert_key_count(node, 0);
-    (void)run(node, grant("mine", fence));
-    answer = run(node, look);
+    (void)test_node_run(node, grant("mine", fence));
+    answer = test_node_run(node, look);
     assert_yes(answer, fence);
     assert_text(answer, "mine");
     assert_in_range(answer.left_ms, TTL_MS - 5000, TTL_MS);
-    answer = run(node, unfenced(look));
+    answer = test_node_run(node, unfenced(look));
     assert_yes(answer, 0);
     assert_text(answer, "mine");
 }
 
 static void broken_lock_is_not_healed_by_its_holder(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node) + US_PER_HOUR / 2;
 
-    (void)run(node, grant("mine", fence));
-    redlock_answer answer = run(node, command_of(REDLOCK_COMMAND_BREAK, "", 1));
+    (void)test_node_run(node, grant("mine", fence));
+    redlock_answer answer = test_node_run(node, command_of(REDLOCK_COMMAND_BREAK, "", 1));
 
     assert_yes(answer, fence + 1);
     assert_text(answer, "mine");
     assert_value(node, NAME, "(nil)");
     assert_number_at(node, MARK_KEY, fence + 1);
-    assert_not_held(run(node, renew("mine", fence, true)), fence + 1);
+    assert_not_held(test_node_run(node, renew("mine", fence, true)), fence + 1);
     assert_value(node, NAME, "(nil)");
 }
 
 static void break_lifts_the_mark_to_the_proposal(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
-    redlock_answer answer = run(node, command_of(REDLOCK_COMMAND_BREAK, "", fence));
+    redlock_answer answer = test_node_run(node, command_of(REDLOCK_COMMAND_BREAK, "", fence));
 
     assert_yes(answer, fence);
     assert_text(answer, "");
     assert_number_at(node, MARK_KEY, fence);
     /* Never down, and one wrong clock does not put the mark out of everybody's reach. */
-    assert_yes(run(node, command_of(REDLOCK_COMMAND_BREAK, "", 1)), fence + 1);
+    assert_yes(test_node_run(node, command_of(REDLOCK_COMMAND_BREAK, "", 1)), fence + 1);
     uint64_t years_ahead = fence + 20000 * US_PER_HOUR;
-    assert_yes(run(node, command_of(REDLOCK_COMMAND_BREAK, "", years_ahead)), fence + 2);
+    assert_yes(test_node_run(node, command_of(REDLOCK_COMMAND_BREAK, "", years_ahead)), fence + 2);
 }
 
 static void late_commands_do_nothing(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
     uint64_t past = fence / 1000 - 1;
     redlock_command late[] = {
@@ -585,133 +513,139 @@ static void late_commands_do_nothing(void **state) {
         not_after(command_of(REDLOCK_COMMAND_RELEASE, "mine", 0), past),
     };
 
-    (void)run(node, grant("mine", fence));
+    (void)test_node_run(node, grant("mine", fence));
     for (size_t i = 0; i < sizeof late / sizeof late[0]; i++) {
-        assert_answer(run(node, late[i]), REDLOCK_ANSWER_LATE, REDLOCK_SILENT, 0);
+        assert_answer(test_node_run(node, late[i]), REDLOCK_ANSWER_LATE, REDLOCK_SILENT, 0);
     }
     assert_value(node, NAME, "mine");
     assert_left_between(node, NAME, TTL_MS - 5000, TTL_MS);
     assert_number_at(node, MARK_KEY, fence);
     assert_key_count(node, 2);
-    assert_yes(run(node, not_after(renew("mine", fence, true), past + 60000)), fence);
+    assert_yes(test_node_run(node, not_after(renew("mine", fence, true), past + 60000)), fence);
 }
 
 /* --- the restart guard ------------------------------------------------------------------------ */
 
 static void guard_silences_a_server_that_is_new(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     redlock_command command = guarded(grant("mine", now_us(node)), RUN_A, 60000);
-    redlock_answer answer = run(node, command);
+    redlock_answer answer = test_node_run(node, command);
 
     assert_answer(answer, REDLOCK_ANSWER_NOT_READY, REDLOCK_NOT_READY, 0);
     assert_int_equal(answer.left_ms, 60000);
     assert_key_count(node, 1);
     assert_int_equal(number_of(node, "PTTL", BOOT_KEY), -1);
-    answer = run(node, command);
+    answer = test_node_run(node, command);
     assert_answer(answer, REDLOCK_ANSWER_NOT_READY, REDLOCK_NOT_READY, 0);
     assert_in_range(answer.left_ms, 55000, 60000);
 }
 
 static void guard_silences_another_run(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
 
     set_key(node, BOOT_KEY, RUN_A " 0");
-    redlock_answer answer = run(node, guarded(renew("mine", now_us(node), true), RUN_B, 60000));
+    redlock_answer answer =
+        test_node_run(node, guarded(renew("mine", now_us(node), true), RUN_B, 60000));
 
     assert_answer(answer, REDLOCK_ANSWER_NOT_READY, REDLOCK_NOT_READY, 0);
     assert_int_equal(answer.left_ms, 60000);
     assert_value(node, NAME, "(nil)");
-    assert_answer(run(node, guarded(grant("mine", 1), RUN_A, 60000)), REDLOCK_ANSWER_NOT_READY,
-                  REDLOCK_NOT_READY, 0);
+    assert_answer(test_node_run(node, guarded(grant("mine", 1), RUN_A, 60000)),
+                  REDLOCK_ANSWER_NOT_READY, REDLOCK_NOT_READY, 0);
 }
 
 static void guard_ends_when_its_time_is_over(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t now = now_us(node);
 
     set_number(node, BOOT_KEY, RUN_A " ", now / 1000 - 50000);
-    redlock_answer answer = run(node, guarded(grant("mine", now), RUN_A, 60000));
+    redlock_answer answer = test_node_run(node, guarded(grant("mine", now), RUN_A, 60000));
 
     assert_answer(answer, REDLOCK_ANSWER_NOT_READY, REDLOCK_NOT_READY, 0);
     assert_in_range(answer.left_ms, 5000, 10000);
-    assert_yes(run(node, guarded(grant("mine", now), RUN_A, 50000)), now);
-    assert_yes(run(node, guarded(renew("mine", now, true), RUN_A, 50000)), now);
-    assert_yes(run(node, guarded(command_of(REDLOCK_COMMAND_RAISE, "mine", now), RUN_A, 50000)),
-               now);
+    assert_yes(test_node_run(node, guarded(grant("mine", now), RUN_A, 50000)), now);
+    assert_yes(test_node_run(node, guarded(renew("mine", now, true), RUN_A, 50000)), now);
+    assert_yes(
+        test_node_run(node, guarded(command_of(REDLOCK_COMMAND_RAISE, "mine", now), RUN_A, 50000)),
+        now);
 }
 
 static void guard_begins_again_when_the_clock_was_set_back(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t now = now_us(node);
 
     set_number(node, BOOT_KEY, RUN_A " ", now / 1000 + 3600000);
-    redlock_answer answer = run(node, guarded(grant("mine", now), RUN_A, 60000));
+    redlock_answer answer = test_node_run(node, guarded(grant("mine", now), RUN_A, 60000));
 
     assert_int_equal(answer.kind, REDLOCK_ANSWER_NOT_READY);
     assert_int_equal(answer.left_ms, 60000);
-    answer = run(node, guarded(grant("mine", now), RUN_A, 60000));
+    answer = test_node_run(node, guarded(grant("mine", now), RUN_A, 60000));
     assert_in_range(answer.left_ms, 55000, 60000);
 }
 
 static void guard_takes_a_garbled_boot_key_for_a_restart(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     const char *garbled[] = {"", "x", RUN_A, RUN_A " ", RUN_A " x", RUN_A "  1", RUN_A " 1 2"};
 
     for (size_t i = 0; i < sizeof garbled / sizeof garbled[0]; i++) {
         set_key(node, BOOT_KEY, garbled[i]);
-        assert_int_equal(run(node, guarded(grant("mine", 5), RUN_A, 60000)).left_ms, 60000);
+        assert_int_equal(test_node_run(node, guarded(grant("mine", 5), RUN_A, 60000)).left_ms,
+                         60000);
     }
 }
 
 static void guard_asks_neither_release_nor_look_nor_break(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint64_t fence = now_us(node);
 
-    (void)run(node, grant("mine", fence));
-    assert_yes(run(node, guarded(command_of(REDLOCK_COMMAND_LOOK, "", 1), RUN_A, 60000)), fence);
-    assert_yes(run(node, guarded(command_of(REDLOCK_COMMAND_RELEASE, "mine", 1), RUN_A, 60000)), 0);
+    (void)test_node_run(node, grant("mine", fence));
+    assert_yes(test_node_run(node, guarded(command_of(REDLOCK_COMMAND_LOOK, "", 1), RUN_A, 60000)),
+               fence);
+    assert_yes(
+        test_node_run(node, guarded(command_of(REDLOCK_COMMAND_RELEASE, "mine", 1), RUN_A, 60000)),
+        0);
     redlock_command command = guarded(command_of(REDLOCK_COMMAND_BREAK, "", 1), RUN_A, 60000);
 
-    assert_int_equal(run(node, command).kind, REDLOCK_ANSWER_YES);
+    assert_int_equal(test_node_run(node, command).kind, REDLOCK_ANSWER_YES);
     assert_value(node, BOOT_KEY, "(nil)");
 }
 
 static void declared_server_votes_at_once_also_plain(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     redlock_command declare = guarded((redlock_command){.kind = REDLOCK_COMMAND_DECLARE}, RUN_A, 0);
 
-    assert_yes(run(node, declare), 0);
+    assert_yes(test_node_run(node, declare), 0);
     assert_value(node, BOOT_KEY, RUN_A " 0");
-    assert_yes(run(node, guarded(grant("mine", 0), RUN_A, REDLOCK_FENCE_MAX)), 0);
-    assert_yes(run(node, guarded(renew("mine", 0, false), RUN_A, REDLOCK_FENCE_MAX)), 0);
+    assert_yes(test_node_run(node, guarded(grant("mine", 0), RUN_A, REDLOCK_FENCE_MAX)), 0);
+    assert_yes(test_node_run(node, guarded(renew("mine", 0, false), RUN_A, REDLOCK_FENCE_MAX)), 0);
     assert_key_count(node, 2);
-    redlock_answer answer = run(node, guarded(grant("yours", 0), RUN_A, 1));
+    redlock_answer answer = test_node_run(node, guarded(grant("yours", 0), RUN_A, 1));
 
     assert_answer(answer, REDLOCK_ANSWER_NO, REDLOCK_HELD, 0);
     assert_text(answer, "mine");
 }
 
 static void probe_tells_why_and_writes_nothing(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     redlock_command probe = guarded((redlock_command){.kind = REDLOCK_COMMAND_PROBE}, RUN_A, 60000);
     uint64_t now_ms = now_us(node) / 1000;
-    redlock_answer answer = run(node, probe);
+    redlock_answer answer = test_node_run(node, probe);
 
     assert_answer(answer, REDLOCK_ANSWER_NOT_READY, REDLOCK_NOT_READY, 0);
     assert_text(answer, "new");
     assert_key_count(node, 0);
     set_number(node, BOOT_KEY, RUN_B " ", now_ms);
-    answer = run(node, probe);
+    answer = test_node_run(node, probe);
     assert_text(answer, "restarted");
     assert_int_equal(answer.left_ms, 60000);
     assert_says(node, "1", "DEL", BOOT_KEY, NULL);
     set_number(node, BOOT_KEY, RUN_A " ", now_ms);
-    answer = run(node, probe);
+    answer = test_node_run(node, probe);
     assert_int_equal(answer.kind, REDLOCK_ANSWER_NOT_READY);
     assert_text(answer, "silent");
     assert_in_range(answer.left_ms, 55000, 60000);
     set_number(node, BOOT_KEY, RUN_A " ", now_ms - 60000);
-    answer = run(node, probe);
+    answer = test_node_run(node, probe);
     assert_yes(answer, 0);
     assert_text(answer, "ready");
     char boot[96];
@@ -734,14 +668,14 @@ static void companion_keys_stand_where_the_name_says(void **state) {
         {"", "a}b{c", "a}b{c", "redlock:{a}b{c}:fence"},
         {"", "{b}", "{b}", "redlock:={b}:fence"},
     };
-    live_node *node = *state;
+    test_node *node = *state;
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         redlock_command command = grant("mine", 42);
 
         assert_says(node, "OK", "FLUSHALL", NULL, NULL);
         command.name = redlock_bytes_of(rows[i].name);
-        assert_yes(run_with_prefix(node, &command, rows[i].prefix), 42);
+        assert_yes(test_node_run_with_prefix(node, &command, rows[i].prefix), 42);
         assert_value(node, rows[i].lock, "mine");
         assert_value(node, rows[i].mark, "42");
         assert_key_count(node, 2);
@@ -749,7 +683,7 @@ static void companion_keys_stand_where_the_name_says(void **state) {
 }
 
 static void names_and_tokens_are_any_bytes(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     uint8_t name[REDLOCK_NAME_BYTES_MAX], token[REDLOCK_TOKEN_BYTES_MAX];
     redlock_command command = grant("", 42);
 
@@ -762,60 +696,61 @@ static void names_and_tokens_are_any_bytes(void **state) {
     command.name = (redlock_bytes){.at = name, .len = sizeof name};
     command.token = (redlock_bytes){.at = token, .len = sizeof token};
     command.teach = true;
-    assert_yes(run(node, command), 42);
+    assert_yes(test_node_run(node, command), 42);
     command.teach = false;
     command.kind = REDLOCK_COMMAND_LOOK;
-    redlock_answer answer = run(node, command);
+    redlock_answer answer = test_node_run(node, command);
 
     assert_int_equal(answer.text.len, sizeof token);
     assert_memory_equal(answer.text.at, token, sizeof token);
     command.kind = REDLOCK_COMMAND_RELEASE;
-    assert_yes(run(node, command), 0);
+    assert_yes(test_node_run(node, command), 0);
 }
 
 static void numbers_stay_exact_up_to_the_last_one(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
 
     set_key(node, MARK_KEY, "9007199254740989");
-    assert_yes(run(node, grant("mine", 1)), REDLOCK_FENCE_MAX - 1);
+    assert_yes(test_node_run(node, grant("mine", 1)), REDLOCK_FENCE_MAX - 1);
     assert_value(node, MARK_KEY, "9007199254740990");
-    (void)run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", 1));
-    assert_yes(run(node, grant("mine", 1)), REDLOCK_FENCE_MAX);
+    (void)test_node_run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", 1));
+    assert_yes(test_node_run(node, grant("mine", 1)), REDLOCK_FENCE_MAX);
     assert_value(node, MARK_KEY, "9007199254740991");
-    (void)run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", 1));
-    assert_refused(run(node, grant("mine", 1)), "ERR redlock: bad mark");
+    (void)test_node_run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", 1));
+    assert_refused(test_node_run(node, grant("mine", 1)), "ERR redlock: bad mark");
     assert_value(node, NAME, "(nil)");
 }
 
 /* --- refusals: nothing is written ------------------------------------------------------------- */
 
 static void garbled_marks_are_refused(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     const char *garbled[] = {
         "", "x", "-1", "1.5", "1e9", " 1", "9007199254740992", "99999999999999999999"};
 
     for (size_t i = 0; i < sizeof garbled / sizeof garbled[0]; i++) {
         set_key(node, MARK_KEY, garbled[i]);
-        assert_refused(run(node, grant("mine", 42)), "ERR redlock: bad mark");
-        assert_refused(run(node, renew("mine", 42, true)), "ERR redlock: bad mark");
-        assert_refused(run(node, command_of(REDLOCK_COMMAND_RAISE, "mine", 42)),
+        assert_refused(test_node_run(node, grant("mine", 42)), "ERR redlock: bad mark");
+        assert_refused(test_node_run(node, renew("mine", 42, true)), "ERR redlock: bad mark");
+        assert_refused(test_node_run(node, command_of(REDLOCK_COMMAND_RAISE, "mine", 42)),
                        "ERR redlock: bad mark");
-        assert_refused(run(node, command_of(REDLOCK_COMMAND_BREAK, "", 42)),
+        assert_refused(test_node_run(node, command_of(REDLOCK_COMMAND_BREAK, "", 42)),
                        "ERR redlock: bad mark");
         assert_value(node, MARK_KEY, garbled[i]);
         assert_key_count(node, 1);
     }
-    assert_int_equal(run(node, grant("mine", 0)).kind, REDLOCK_ANSWER_YES);
+    assert_int_equal(test_node_run(node, grant("mine", 0)).kind, REDLOCK_ANSWER_YES);
 }
 
 static void value_that_is_no_string_is_refused(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
 
     assert_says(node, "1", "LPUSH", NAME, "x");
-    assert_refused(run(node, grant("mine", 42)), "WRONGTYPE");
-    assert_refused(run(node, renew("mine", 42, true)), "WRONGTYPE");
-    assert_refused(run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", 0)), "WRONGTYPE");
-    assert_refused(run(node, command_of(REDLOCK_COMMAND_BREAK, "", 42)), "WRONGTYPE");
+    assert_refused(test_node_run(node, grant("mine", 42)), "WRONGTYPE");
+    assert_refused(test_node_run(node, renew("mine", 42, true)), "WRONGTYPE");
+    assert_refused(test_node_run(node, command_of(REDLOCK_COMMAND_RELEASE, "mine", 0)),
+                   "WRONGTYPE");
+    assert_refused(test_node_run(node, command_of(REDLOCK_COMMAND_BREAK, "", 42)), "WRONGTYPE");
     assert_key_count(node, 1);
 }
 
@@ -847,16 +782,25 @@ static void bad_arguments_are_refused_before_anything_is_written(void **state) {
          {"5", "k", "m", "q", "a", "b", "t", "1", "0", "1", RUN_A, "x"},
          "guard_ms"},
         {REDLOCK_COMMAND_RAISE, {"2", "k", "m", "t", "0", "0", "", "0"}, "fence"},
-        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "t", "1", "0", "1", "", "0", "3"}, "heal"},
-        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "t", "1", "0", "1", "", "0"}, "heal"},
-        {REDLOCK_COMMAND_RENEW, {"1", "k", "t", "1", "0", "1", "", "0", "1"}, "number of keys"},
+        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "0", "0", "", "0", "1", "t", "1"}, "ttl_ms"},
+        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "x", "", "0", "1", "t", "1"}, "not_after_ms"},
+        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", "", "0", "3", "t", "1"}, "heal"},
+        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", "", "0"}, "heal"},
+        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", "", "0", "1"}, "number of keys"},
+        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", "", "0", "1", "t"}, "number of keys"},
+        {REDLOCK_COMMAND_RENEW,
+         {"3", "k", "m", "n", "1", "0", "", "0", "1", "t", "1", "u"},
+         "number of keys"},
+        {REDLOCK_COMMAND_RENEW,
+         {"2", "k", "m", "1", "0", RUN_A, "0", "1", "t", "1"},
+         "number of keys"},
         {REDLOCK_COMMAND_RELEASE, {"1", "k", "", "0"}, "token"},
         {REDLOCK_COMMAND_RELEASE, {"1", "k", "t", "x"}, "not_after_ms"},
         {REDLOCK_COMMAND_PROBE, {"1", "b", "", "0"}, "run_id"},
         {REDLOCK_COMMAND_DECLARE, {"1", "b", ""}, "run_id"},
         {REDLOCK_COMMAND_DECLARE, {"1", "b", RUN_A "a"}, "run_id"},
     };
-    live_node *node = *state;
+    test_node *node = *state;
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const char *words[ARGUMENTS_MAX + 2] = {"EVALSHA", redlock_script_of(rows[i].kind)->sha1};
@@ -877,33 +821,33 @@ static void bad_arguments_are_refused_before_anything_is_written(void **state) {
 }
 
 static void token_of_257_bytes_is_refused(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     char token[258];
 
     memset(token, 't', 257);
     token[257] = '\0';
-    assert_refused(run(node, grant(token, 42)), "ERR redlock: bad token");
+    assert_refused(test_node_run(node, grant(token, 42)), "ERR redlock: bad token");
     token[256] = '\0';
-    assert_yes(run(node, grant(token, 42)), 42);
+    assert_yes(test_node_run(node, grant(token, 42)), 42);
 }
 
 /* --- forgetting, roles and rights ------------------------------------------------------------- */
 
 static void forgotten_step_is_known_again_once_taught(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     redlock_command command = grant("mine", 42);
 
     assert_says(node, "OK", "SCRIPT", "FLUSH", NULL);
-    redlock_answer answer = run(node, command);
+    redlock_answer answer = test_node_run(node, command);
 
     assert_int_equal(answer.kind, REDLOCK_ANSWER_FORGOT);
     command.teach = true;
-    assert_yes(run(node, command), 42);
+    assert_yes(test_node_run(node, command), 42);
     command.teach = false;
-    assert_yes(run(node, command), 42);
+    assert_yes(test_node_run(node, command), 42);
 }
 
-static void config_set(live_node *node, const char *option, const char *value) {
+static void config_set(test_node *node, const char *option, const char *value) {
     char *said = test_server_ask(node->server, "CONFIG", "SET", option, value, NULL);
 
     assert_non_null(said);
@@ -912,44 +856,45 @@ static void config_set(live_node *node, const char *option, const char *value) {
 }
 
 static void server_without_memory_grants_nothing(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
 
     config_set(node, "maxmemory", "1");
-    redlock_answer fenced = run(node, grant("mine", 42));
+    redlock_answer fenced = test_node_run(node, grant("mine", 42));
 
     assert_refused(fenced, "OOM");
-    assert_refused(run(node, grant("mine", 0)), "OOM");
+    assert_refused(test_node_run(node, grant("mine", 0)), "OOM");
     config_set(node, "maxmemory", "0");
     assert_key_count(node, 0);
 }
 
 static void replica_does_not_vote(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     redlock_hello hello;
 
     assert_says(node, "OK", "REPLICAOF", "127.0.0.1", "1");
-    redlock_answer answer = run(node, grant("mine", 42));
+    redlock_answer answer = test_node_run(node, grant("mine", 42));
 
     assert_int_equal(answer.kind, REDLOCK_ANSWER_ERROR);
     assert_int_equal(answer.status, REDLOCK_REPLICA);
-    assert_int_equal(run(node, grant("mine", 0)).status, REDLOCK_REPLICA);
-    assert_int_equal(greet(node, test_server_url(node->server), &hello), REDLOCK_REPLICA);
+    assert_int_equal(test_node_run(node, grant("mine", 0)).status, REDLOCK_REPLICA);
+    assert_int_equal(test_node_greet(node, test_server_url(node->server), &hello), REDLOCK_REPLICA);
     assert_string_equal(hello.words, "replica of 127.0.0.1:1");
     assert_says(node, "OK", "REPLICAOF", "NO", "ONE");
 }
 
 static void user_without_rights_hears_no_permission(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     redlock_hello hello;
     char url[256];
     const char *rights[] = {"ACL", "SETUSER", "weak", "on", ">pw", "~job", "+@all"};
 
     free(test_server_command(node->server, 7, rights));
     close(node->fd);
-    link_open(node);
+    test_node_connect(node);
     snprintf(url, sizeof url, "unix://weak:pw@%s", test_server_socket(node->server));
-    assert_int_equal(greet(node, url, &hello), REDLOCK_OK);
-    redlock_answer answer = run(node, grant("mine", 42)); /* may not touch the mark's key */
+    assert_int_equal(test_node_greet(node, url, &hello), REDLOCK_OK);
+    redlock_answer answer =
+        test_node_run(node, grant("mine", 42)); /* may not touch the mark's key */
 
     assert_int_equal(answer.kind, REDLOCK_ANSWER_ERROR);
     assert_int_equal(answer.status, REDLOCK_NO_PERMISSION);
@@ -957,24 +902,24 @@ static void user_without_rights_hears_no_permission(void **state) {
     const char *fewer[] = {"ACL", "SETUSER", "weak", "allkeys", "-set"};
 
     free(test_server_command(node->server, 5, fewer));
-    answer = run(node, grant("mine", 42));
+    answer = test_node_run(node, grant("mine", 42));
     assert_int_equal(answer.status, REDLOCK_NO_PERMISSION);
     const char *fewest[] = {"ACL", "SETUSER", "weak", "-info"};
 
     free(test_server_command(node->server, 4, fewest));
-    assert_int_equal(greet(node, url, &hello), REDLOCK_NO_PERMISSION);
+    assert_int_equal(test_node_greet(node, url, &hello), REDLOCK_NO_PERMISSION);
     close(node->fd);
-    link_open(node);
+    test_node_connect(node);
     assert_key_count(node, 0);
 }
 
 /* --- the greeting ----------------------------------------------------------------------------- */
 
 static void greeting_learns_run_time_and_version(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     redlock_hello hello;
 
-    assert_int_equal(greet(node, test_server_url(node->server), &hello), REDLOCK_OK);
+    assert_int_equal(test_node_greet(node, test_server_url(node->server), &hello), REDLOCK_OK);
     assert_int_equal(hello.run_id_len, REDLOCK_RUN_ID_BYTES);
     assert_true(hello.version[0] >= '5' && hello.version[0] <= '9');
     assert_in_range(hello.time_ms, now_us(node) / 1000 - 5000, now_us(node) / 1000);
@@ -987,11 +932,11 @@ static void greeting_learns_run_time_and_version(void **state) {
 }
 
 static void greeting_refuses_a_server_that_evicts(void **state) {
-    live_node *node = *state;
+    test_node *node = *state;
     redlock_hello hello;
 
     config_set(node, "maxmemory-policy", "volatile-ttl");
-    assert_int_equal(greet(node, test_server_url(node->server), &hello), REDLOCK_EVICTS);
+    assert_int_equal(test_node_greet(node, test_server_url(node->server), &hello), REDLOCK_EVICTS);
     assert_string_equal(hello.words, "maxmemory-policy is volatile-ttl");
     config_set(node, "maxmemory-policy", "noeviction");
 }
@@ -1005,7 +950,7 @@ static void greeting_tells_a_wrong_password_from_a_missing_one(void **state) {
         {"nobody:secret@", REDLOCK_AUTH}, {":secret@", REDLOCK_OK},
         {"default:secret@", REDLOCK_OK},
     };
-    live_node *node = *state;
+    test_node *node = *state;
 
     config_set(node, "requirepass", "secret");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -1013,16 +958,16 @@ static void greeting_tells_a_wrong_password_from_a_missing_one(void **state) {
         char url[256];
 
         close(node->fd);
-        link_open(node);
+        test_node_connect(node);
         snprintf(url, sizeof url, "unix://%s%s?db=3", rows[i].user,
                  test_server_socket(node->server));
-        assert_int_equal(greet(node, url, &hello), rows[i].status);
+        assert_int_equal(test_node_greet(node, url, &hello), rows[i].status);
         assert_null(strstr(hello.words, "secret"));
     }
     /* The last of them is logged in: it takes the password away again for the others. */
-    link_send(node, (const uint8_t *)"CONFIG SET requirepass \"\"\r\nSELECT 0\r\n", 37);
-    link_read(node);
-    link_read(node);
+    test_node_send(node, (const uint8_t *)"CONFIG SET requirepass \"\"\r\nSELECT 0\r\n", 37);
+    test_node_read(node);
+    test_node_read(node);
 }
 
 #define TEST(name) cmocka_unit_test_setup(name, empty)

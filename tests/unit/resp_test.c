@@ -167,10 +167,10 @@ static void what_is_not_resp2_is_refused(void **state) {
         {BYTES_INIT("$3\r\nabcd\r\n"),
          "the server sent a string that does not end where it should"},
         {BYTES_INIT("$3\r\nabc\r\r"), "the server sent a string that does not end where it should"},
-        {BYTES_INIT("*-2\r\n"), "the server sent a reply of more than 64 values"},
-        {BYTES_INIT("*65\r\n"), "the server sent a reply of more than 64 values"},
-        {BYTES_INIT("*64\r\n"), "the server sent a reply of more than 64 values"},
-        {BYTES_INIT("*1\r\n*63\r\n"), "the server sent a reply of more than 64 values"},
+        {BYTES_INIT("*-2\r\n"), "the server sent a reply of more than 320 values"},
+        {BYTES_INIT("*321\r\n"), "the server sent a reply of more than 320 values"},
+        {BYTES_INIT("*320\r\n"), "the server sent a reply of more than 320 values"},
+        {BYTES_INIT("*1\r\n*319\r\n"), "the server sent a reply of more than 320 values"},
         {BYTES_INIT("*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n"),
          "the server sent arrays inside arrays, more than 4 deep"},
     };
@@ -238,18 +238,18 @@ static void bulks_may_fill_the_cap_of_a_reply_and_no_more(void **state) {
     assert_int_equal(used, 4 + 3 * PIECE);
 }
 
-static void reply_of_64_values_is_understood(void **state) {
-    uint8_t data[5 + 63 * 4];
+static void reply_of_320_values_is_understood(void **state) {
+    uint8_t data[6 + 319 * 4];
     redlock_resp_reader reader;
     size_t used = 0;
 
     (void)state;
-    memcpy(data, "*63\r\n", 5);
-    for (size_t i = 0; i < 63; i++) {
-        memcpy(data + 5 + i * 4, ":7\r\n", 4);
+    memcpy(data, "*319\r\n", 6);
+    for (size_t i = 0; i < 319; i++) {
+        memcpy(data + 6 + i * 4, ":7\r\n", 4);
     }
     assert_int_equal(read_whole(data, sizeof data, &reader, &used), REDLOCK_RESP_DONE);
-    assert_int_equal(reader.value_count, 64);
+    assert_int_equal(reader.value_count, 320);
     assert_int_equal(used, sizeof data);
 }
 
@@ -328,7 +328,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_resp2_is_refused),
         cmocka_unit_test(line_may_be_as_long_as_the_cap_and_no_longer),
         cmocka_unit_test(bulks_may_fill_the_cap_of_a_reply_and_no_more),
-        cmocka_unit_test(reply_of_64_values_is_understood),
+        cmocka_unit_test(reply_of_320_values_is_understood),
         cmocka_unit_test(search_for_a_line_end_goes_on_where_it_stopped),
         cmocka_unit_test(nothing_is_wrong_before_something_is),
         cmocka_unit_test(command_is_written_argument_by_argument),

@@ -82,8 +82,8 @@ static void commands_are_laid_out_as_the_scripts_want_them(void **state) {
         {REDLOCK_COMMAND_RAISE, true, RUN_ID, "",
          "EVALSHA|<raise>|3|job|redlock:{job}:fence|redlock:{boot}|tok|5|77|" RUN_ID "|9"},
         {REDLOCK_COMMAND_RENEW, true, "", "",
-         "EVALSHA|<renew>|2|job|redlock:{job}:fence|tok|30000|5|77||9|1"},
-        {REDLOCK_COMMAND_RENEW, false, "", "", "EVALSHA|<renew>|1|job|tok|30000|5|0||9|1"},
+         "EVALSHA|<renew>|2|job|redlock:{job}:fence|30000|5||9|1|tok|77"},
+        {REDLOCK_COMMAND_RENEW, false, "", "", "EVALSHA|<renew>|1|job|30000|5||9|1|tok|0"},
         {REDLOCK_COMMAND_RELEASE, true, RUN_ID, "",
          "EVALSHA|<release>|4|" COMPANIONS "|tok|5|0||0|0|"},
         {REDLOCK_COMMAND_RELEASE, false, "", "", "EVALSHA|<release>|1|job|tok|5|0||0|0|"},
@@ -198,7 +198,7 @@ static void redlocks_own_keys_are_reserved(void **state) {
 
     (void)state;
     for (size_t i = 0; i < COUNT(rows); i++) {
-        assert_int_equal(redlock_step_is_reserved(redlock_bytes_of(rows[i].name)),
+        assert_int_equal(redlock_key_is_reserved(redlock_bytes_of(rows[i].name)),
                          rows[i].is_reserved);
     }
 }
@@ -260,6 +260,9 @@ static redlock_answer decode(redlock_command_kind kind, bool fenced, const char 
 #define PROBE REDLOCK_COMMAND_PROBE
 #define DECLARE REDLOCK_COMMAND_DECLARE
 
+/* How the reply to a renewal begins that was carried out. */
+#define CALLED(elements) "*" #elements "\r\n:1\r\n:0\r\n:99\r\n:0\r\n"
+
 static void replies_are_what_the_step_meant(void **state) {
     static const struct {
         redlock_command_kind command;
@@ -288,12 +291,20 @@ static void replies_are_what_the_step_meant(void **state) {
         {GRANT, false, "$-1\r\n", REDLOCK_ANSWER_NO, REDLOCK_HELD, 0, 0, 0, ""},
         {RAISE, true, "*4\r\n:3\r\n:7\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_NO, REDLOCK_NOT_HELD, 7, 99,
          0, ""},
-        {RENEW, true, "*5\r\n:3\r\n:7\r\n:99\r\n:0\r\n$0\r\n\r\n", REDLOCK_ANSWER_NO,
-         REDLOCK_NOT_HELD, 7, 99, 0, ""},
-        {RENEW, true, "*4\r\n:2\r\n:7\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_HEALED, REDLOCK_NOT_HELD, 7,
-         99, 0, ""},
-        {RENEW, true, "*4\r\n:1\r\n:0\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_YES, REDLOCK_OK, 0, 99, 0,
+        {RENEW, true, CALLED(7) ":3\r\n:7\r\n$2\r\nhe\r\n", REDLOCK_ANSWER_NO, REDLOCK_NOT_HELD, 7,
+         99, 0, "he"},
+        {RENEW, true, CALLED(7) ":2\r\n:7\r\n$0\r\n\r\n", REDLOCK_ANSWER_HEALED, REDLOCK_NOT_HELD,
+         7, 99, 0, ""},
+        {RENEW, true, CALLED(7) ":1\r\n:0\r\n$0\r\n\r\n", REDLOCK_ANSWER_YES, REDLOCK_OK, 0, 99, 0,
          ""},
+        {RENEW, true, CALLED(7) ":6\r\n:7\r\n$0\r\n\r\n", REDLOCK_ANSWER_CLOCK, REDLOCK_CLOCK, 7,
+         99, 0, ""},
+        {RENEW, true, CALLED(7) ":8\r\n:0\r\n$7\r\nOOM no!\r\n", REDLOCK_ANSWER_ERROR,
+         REDLOCK_REFUSED, 0, 0, 0, "OOM no!"},
+        {RENEW, true, "*4\r\n:4\r\n:0\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_LATE, REDLOCK_SILENT, 0, 99,
+         0, ""},
+        {RENEW, true, "*4\r\n:5\r\n:0\r\n:99\r\n:60\r\n", REDLOCK_ANSWER_NOT_READY,
+         REDLOCK_NOT_READY, 0, 99, 60, ""},
         {RELEASE, true, "*4\r\n:1\r\n:0\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_YES, REDLOCK_OK, 0, 99, 0,
          ""},
         {RELEASE, true, "*4\r\n:3\r\n:0\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_NO, REDLOCK_NOT_HELD, 0,
@@ -369,6 +380,17 @@ static void strange_replies_are_no_votes(void **state) {
         {GRANT, false, ":1\r\n"},
         {GRANT, false, "$2\r\nOK\r\n"},
         {RENEW, false, "+OK\r\n"},
+        {RENEW, true, "*4\r\n:1\r\n:7\r\n:99\r\n:0\r\n"}, /* the call alone */
+        {RENEW, true, "*4\r\n:3\r\n:0\r\n:99\r\n:0\r\n"},
+        {RENEW, true, "*4\r\n:6\r\n:0\r\n:99\r\n:0\r\n"},
+        {RENEW, true, CALLED(6) ":1\r\n:7\r\n"},
+        {RENEW, true, CALLED(7) ":1\r\n:7\r\n:0\r\n"},
+        {RENEW, true, CALLED(7) ":4\r\n:0\r\n$0\r\n\r\n"}, /* a name is never late by itself */
+        {RENEW, true, CALLED(7) ":5\r\n:0\r\n$0\r\n\r\n"},
+        {RENEW, true, CALLED(7) ":7\r\n:0\r\n$0\r\n\r\n"},
+        {RENEW, true, CALLED(7) ":9\r\n:0\r\n$0\r\n\r\n"},
+        {RENEW, false, CALLED(7) ":1\r\n:7\r\n$0\r\n\r\n"}, /* plain, and a mark */
+        {RENEW, true, CALLED(10) ":1\r\n:7\r\n$0\r\n\r\n:1\r\n:7\r\n$0\r\n\r\n"}, /* of two */
         {RELEASE, false, "$-1\r\n"},
         {GRANT, true, "*0\r\n"},
         {GRANT, true, "*3\r\n:1\r\n:7\r\n:99\r\n"},

@@ -1,0 +1,100 @@
+#include "drive/outbox.h"
+
+#include <stdlib.h>
+
+#include "base/assert.h"
+#include "wire/step.h"
+
+#define PENDING_BYTES_MIN 4096u
+
+void redlock_outbox_deinit(redlock_outbox *outbox) {
+    free(outbox->batch);
+    free(outbox->owed.at);
+}
+
+void redlock_outbox_clear(redlock_outbox *outbox) {
+    outbox->owed.first = 0;
+    outbox->owed.count = 0;
+    if (outbox->batch != NULL) {
+        redlock_batch_clear(outbox->batch);
+    }
+}
+
+bool redlock_outbox_is_open(const redlock_outbox *outbox) {
+    return outbox->batch != NULL && outbox->batch->count > 0;
+}
+
+bool redlock_outbox_close(redlock_outbox *outbox, redlock_buffer *pending) {
+    if (!redlock_outbox_is_open(outbox)) {
+        return true;
+    }
+    size_t need = redlock_batch_encode(outbox->batch, NULL, 0);
+    if (!redlock_buffer_reserve(pending, need, PENDING_BYTES_MIN)) {
+        return false;
+    }
+    size_t again = redlock_batch_encode(outbox->batch, pending->at + pending->len, need);
+    REDLOCK_ASSERT(again == need);
+    pending->len += need;
+    redlock_owed_join(&outbox->owed, outbox->batch->count);
+    redlock_batch_clear(outbox->batch);
+    return true;
+}
+
+static bool batch_add(redlock_outbox *outbox, const redlock_command *command) {
+    if (outbox->batch == NULL) {
+        outbox->batch = malloc(sizeof *outbox->batch);
+        if (outbox->batch == NULL) {
+            return false;
+        }
+        redlock_batch_clear(outbox->batch);
+    }
+    return redlock_batch_add(outbox->batch, command, outbox->prefix);
+}
+
+/* True when the command waits in the batch, which is closed when it does not suit. */
+static bool batch_take(redlock_outbox *outbox, redlock_buffer *pending,
+                       const redlock_command *command, bool *ret_has_memory) {
+    bool is_renewal = command->kind == REDLOCK_COMMAND_RENEW;
+    *ret_has_memory = true;
+    if (is_renewal && redlock_outbox_is_open(outbox) && batch_add(outbox, command)) {
+        return true;
+    }
+    *ret_has_memory = redlock_outbox_close(outbox, pending);
+    return *ret_has_memory && is_renewal && batch_add(outbox, command);
+}
+
+static bool command_append(redlock_outbox *outbox, redlock_buffer *pending,
+                           const redlock_command *command) {
+    size_t room = pending->size - pending->len;
+    uint8_t *end = room > 0 ? pending->at + pending->len : NULL;
+    size_t need = redlock_step_encode(command, outbox->prefix, end, room);
+    REDLOCK_ASSERT(need <= REDLOCK_STEP_BYTES_MAX);
+    if (need > room) {
+        if (!redlock_buffer_reserve(pending, need, PENDING_BYTES_MIN)) {
+            return false;
+        }
+        size_t again =
+            redlock_step_encode(command, outbox->prefix, pending->at + pending->len, need);
+        REDLOCK_ASSERT(again == need);
+    }
+    pending->len += need;
+    return true;
+}
+
+bool redlock_outbox_put(redlock_outbox *outbox, redlock_buffer *pending, uint64_t tag,
+                        const redlock_command *command) {
+    redlock_owed owed = {.tag = tag, .kind = command->kind, .fenced = command->fenced};
+    bool has_memory;
+    bool waits = batch_take(outbox, pending, command, &has_memory);
+    size_t len_before = pending->len;
+    if (!has_memory) {
+        return false;
+    }
+    owed.batch = waits ? 0 : 1;
+    if ((waits || command_append(outbox, pending, command)) &&
+        redlock_owed_push(&outbox->owed, owed)) {
+        return true;
+    }
+    pending->len = len_before; /* the server must never see what nobody waits for */
+    return false;
+}

@@ -1,0 +1,35 @@
+/* outbox.h -- commands on their way to one server, and the answers that they are owed.
+ *
+ * A server answers in order, so a ring of tags is all the book-keeping there is.  Renewals that come one
+ * after the other wait for each other in a batch, which one reply answers; anything else closes it first,
+ * so commands never change places. */
+#ifndef REDLOCK_DRIVE_OUTBOX_H
+#define REDLOCK_DRIVE_OUTBOX_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/bytes.h"
+#include "base/command.h"
+#include "drive/buffer.h"
+#include "drive/owed.h"
+#include "wire/batch.h"
+
+typedef struct redlock_outbox { /* zeroed: empty */
+    redlock_bytes prefix;       /* of keys; borrowed */
+    redlock_batch *batch;       /* what is in it is the newest in `owed`; NULL: no renewal yet */
+    redlock_owed_ring owed;
+} redlock_outbox;
+
+void redlock_outbox_deinit(redlock_outbox *outbox);
+/* Nothing is owed any more, and what waited is forgotten. */
+void redlock_outbox_clear(redlock_outbox *outbox);
+/* Appends the command to `pending`, or lets it wait for others.  False: no memory; `pending` is as before,
+ * and the connection is to be given up. */
+bool redlock_outbox_put(redlock_outbox *outbox, redlock_buffer *pending, uint64_t tag,
+                        const redlock_command *command);
+bool redlock_outbox_is_open(const redlock_outbox *outbox); /* something waits */
+/* Appends what waits to `pending`.  False: no memory, as above. */
+bool redlock_outbox_close(redlock_outbox *outbox, redlock_buffer *pending);
+
+#endif

@@ -1,0 +1,75 @@
+#include "node.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cmocka.h>
+
+void test_node_connect(test_node *node) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", test_server_socket(node->server));
+    node->fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    node->in_len = 0;
+    node->used = 0;
+    assert_true(node->fd >= 0);
+    assert_return_code(connect(node->fd, (struct sockaddr *)&address, sizeof address), 0);
+}
+
+void test_node_send(test_node *node, const uint8_t *bytes, size_t len) {
+    for (size_t sent = 0; sent < len;) {
+        ssize_t count = send(node->fd, bytes + sent, len - sent, MSG_NOSIGNAL);
+
+        assert_true(count > 0);
+        sent += (size_t)count;
+    }
+}
+
+void test_node_read(test_node *node) {
+    redlock_resp_status status;
+
+    memmove(node->in, node->in + node->used, node->in_len - node->used);
+    node->in_len -= node->used;
+    redlock_resp_reader_init(&node->reader);
+    while ((status = redlock_resp_read(&node->reader, node->in, node->in_len, &node->used)) ==
+           REDLOCK_RESP_MORE) {
+        ssize_t count = recv(node->fd, node->in + node->in_len, sizeof node->in - node->in_len, 0);
+
+        assert_true(count > 0);
+        node->in_len += (size_t)count;
+    }
+    assert_int_equal(status, REDLOCK_RESP_DONE);
+}
+
+redlock_answer test_node_run_with_prefix(test_node *node, const redlock_command *command,
+                                         const char *prefix) {
+    static uint8_t out[REDLOCK_STEP_BYTES_MAX];
+    size_t len = redlock_step_encode(command, redlock_bytes_of(prefix), out, sizeof out);
+
+    assert_true(len <= sizeof out);
+    test_node_send(node, out, len);
+    test_node_read(node);
+    return redlock_step_decode(command->kind, command->fenced, &node->reader, node->in);
+}
+
+redlock_answer test_node_run(test_node *node, redlock_command command) {
+    return test_node_run_with_prefix(node, &command, "");
+}
+
+redlock_status test_node_greet(test_node *node, const char *url_text, redlock_hello *hello) {
+    static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
+    redlock_url url;
+    redlock_url_error error;
+
+    assert_int_equal(redlock_url_parse(redlock_bytes_of(url_text), &url, &error), REDLOCK_OK);
+    test_node_send(node, out,
+                   redlock_hello_start(hello, &url, redlock_bytes_of("test"), out, sizeof out));
+    do {
+        test_node_read(node);
+    } while (!redlock_hello_take(hello, &node->reader, node->in));
+    return hello->status;
+}
