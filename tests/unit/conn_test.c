@@ -568,6 +568,50 @@ static void many_commands_are_answered_in_order(void **state) {
     rig_end(rig);
 }
 
+static void rig_renew(conn_rig *rig, const char *name, uint64_t ttl_ms) {
+    redlock_command command = {.kind = REDLOCK_COMMAND_RENEW,
+                               .fenced = true,
+                               .name = redlock_bytes_of(name),
+                               .token = redlock_bytes_of("0123456789abcdef"),
+                               .fence = 7,
+                               .ttl_ms = ttl_ms};
+    redlock_conn_send(rig->conn, ++rig->next_tag, &command);
+}
+
+#define RENEWED_HEAD(elements) "*" #elements "\r\n:1\r\n:0\r\n:99\r\n:0\r\n"
+#define RENEWED ":1\r\n:7\r\n$0\r\n\r\n"
+#define DENIED ":3\r\n:7\r\n$0\r\n\r\n"
+
+/* Seven commands, in five: what is sent in between keeps its place, and so does each answer. */
+static void renewals_in_a_row_share_a_command(void **state) {
+    static const redlock_fake_step steps[] = {
+        STEP(ACCEPT),
+        STEP(GREET),
+        STEP_COUNT(COMMANDS, 5),
+        SEND("-ERR a\r\n" RENEWED_HEAD(13) RENEWED DENIED RENEWED "-ERR b\r\n"),
+        SEND(RENEWED_HEAD(7) RENEWED "-ERR c\r\n"),
+        STEP(STALL)};
+    static const redlock_answer_kind kinds[] = {
+        REDLOCK_ANSWER_ERROR, REDLOCK_ANSWER_YES, REDLOCK_ANSWER_NO,   REDLOCK_ANSWER_YES,
+        REDLOCK_ANSWER_ERROR, REDLOCK_ANSWER_YES, REDLOCK_ANSWER_ERROR};
+    (void)state;
+    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
+    rig_await(rig, 1);
+    rig_send(rig, redlock_bytes_of("name"));
+    rig_renew(rig, "a", 10000);
+    rig_renew(rig, "b", 10000);
+    rig_renew(rig, "c", 10000);
+    rig_send(rig, redlock_bytes_of("name"));
+    rig_renew(rig, "d", 10000);
+    rig_renew(rig, "e", 20000); /* another ttl: a command of its own */
+    rig_await(rig, 8);
+    for (uint32_t i = 0; i < COUNT_OF(kinds); i++) {
+        assert_int_equal(rig_seen(rig, 1 + i)->tag, 1 + i);
+        assert_int_equal(rig_seen(rig, 1 + i)->answer, kinds[i]);
+    }
+    rig_end(rig);
+}
+
 /* A server that reads nothing for a while, behind a socket that holds little. */
 static void bytes_that_the_kernel_refuses_wait(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT),
@@ -748,6 +792,34 @@ static void sink_may_hang_up_and_connect(void **state) {
     rig_send_many(rig, 1);
     rig_await(rig, 4);
     assert_error_reply(rig, 3, 4, "ERR new");
+    rig_end(rig);
+}
+
+/* The first of three that one reply answers ends the link. */
+static void sink_may_hang_up_inside_of_a_reply(void **state) {
+    static const redlock_fake_step steps[] = {STEP(ACCEPT),
+                                              STEP(GREET),
+                                              STEP_COUNT(COMMANDS, 1),
+                                              SEND(RENEWED_HEAD(13) RENEWED RENEWED RENEWED),
+                                              STEP(ACCEPT),
+                                              STEP(GREET),
+                                              STEP_COUNT(COMMANDS, 1),
+                                              SEND(RENEWED_HEAD(7) DENIED),
+                                              STEP(STALL)};
+    (void)state;
+    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
+    rig_await(rig, 1);
+    rig->react = react_by_reconnecting;
+    for (uint32_t i = 0; i < 3; i++) {
+        rig_renew(rig, "name", 10000);
+    }
+    rig_await(rig, 3);
+    assert_int_equal(rig_seen(rig, 1)->tag, 1);
+    assert_up(rig, 2);
+    rig_renew(rig, "name", 10000);
+    rig_await(rig, 4);
+    assert_int_equal(rig_seen(rig, 3)->tag, 4);
+    assert_int_equal(rig_seen(rig, 3)->answer, REDLOCK_ANSWER_NO);
     rig_end(rig);
 }
 
@@ -1123,6 +1195,7 @@ int main(void) {
         cmocka_unit_test(replies_may_come_byte_by_byte),
         cmocka_unit_test(plain_grant_is_answered_yes),
         cmocka_unit_test(many_commands_are_answered_in_order),
+        cmocka_unit_test(renewals_in_a_row_share_a_command),
         cmocka_unit_test(bytes_that_the_kernel_refuses_wait),
         cmocka_unit_test(replies_before_the_end_are_told_first),
         cmocka_unit_test(reset_is_told_with_its_errno),
@@ -1132,6 +1205,7 @@ int main(void) {
         cmocka_unit_test(endless_bulk_is_told),
         cmocka_unit_test(oversized_reply_is_told),
         cmocka_unit_test(sink_may_hang_up_and_connect),
+        cmocka_unit_test(sink_may_hang_up_inside_of_a_reply),
         cmocka_unit_test(bytes_of_a_doomed_descriptor_are_never_told),
         cmocka_unit_test(flusher_keeps_the_descriptor_open),
         cmocka_unit_test(destroy_works_in_the_middle_of_everything),
