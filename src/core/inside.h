@@ -24,6 +24,7 @@
  * greets and hangs up must not be called again at once, for ever. */
 #define REDLOCK_LINK_STEADY_NS REDLOCK_NS_PER_S
 #define REDLOCK_RETRY_FLOOR_NS REDLOCK_NS_PER_MS /* no loop turns faster, whatever the options */
+#define REDLOCK_RENEW_TICKS 256u /* in an interval of renewals */
 #define REDLOCK_UNDO_RETRY_NS (UINT64_C(100) * REDLOCK_NS_PER_MS)
 /* The connection that waiters are woken on stays open for so long after the last of them. */
 #define REDLOCK_LISTEN_IDLE_NS (UINT64_C(30) * REDLOCK_NS_PER_S)

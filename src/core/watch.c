@@ -10,6 +10,15 @@ static bool vote_is_stale(const redlock_slot *slot, const redlock_vote *vote) {
     return vote->ours && vote->attempt != slot->attempt;
 }
 
+/* Renewals begin at ticks, so that those which are due at about the same time share their commands.
+ * Ticks are close to each other, or renewals would come in lumps, and each core has its own. */
+static redlock_ns at_tick(const redlock_core *core, const redlock_slot *slot, redlock_ns at) {
+    redlock_ns tick = slot->seek.renew / REDLOCK_RENEW_TICKS;
+    redlock_ns begun = tick > 0 ? redlock_ns_add(at, core->config.seed % tick) % tick : 0;
+    redlock_ns next = redlock_ns_add(core->now, REDLOCK_RETRY_FLOOR_NS);
+    return redlock_ns_max(redlock_ns_since(at, begun), next);
+}
+
 /* Earlier than asked by up to a tenth, so that many locks don't renew in step. */
 static redlock_ns next_renewal(redlock_core *core, const redlock_slot *slot, redlock_ns from) {
     if (slot->seek.renew == 0) {
@@ -17,15 +26,14 @@ static redlock_ns next_renewal(redlock_core *core, const redlock_slot *slot, red
     }
     redlock_ns early =
         REDLOCK_MUTANT(RENEWED_IN_STEP) ? 0 : redlock_prng_upto(&core->prng, slot->seek.renew / 10);
-    return redlock_ns_max(redlock_ns_add(from, slot->seek.renew - early),
-                          redlock_ns_add(core->now, REDLOCK_RETRY_FLOOR_NS));
+    return at_tick(core, slot, redlock_ns_add(from, slot->seek.renew - early));
 }
 
-static redlock_ns retry_delay(redlock_core *core, const redlock_slot *slot) {
+static redlock_ns next_retry(redlock_core *core, const redlock_slot *slot) {
     redlock_ns base = redlock_ns_min(
         redlock_ns_max(slot->seek.ttl / 30, 2 * REDLOCK_RETRY_FLOOR_NS), REDLOCK_NS_PER_S);
-    return redlock_ns_max(base / 2 + redlock_prng_upto(&core->prng, base / 2),
-                          REDLOCK_RETRY_FLOOR_NS);
+    redlock_ns delay = base / 2 + redlock_prng_upto(&core->prng, base / 2);
+    return at_tick(core, slot, redlock_ns_add(core->now, delay));
 }
 
 /* --- rounds ---------------------------------------------------------------------------------- */
@@ -93,7 +101,7 @@ static void round_failed(redlock_core *core, redlock_slot *slot) {
     }
     bool goes_on = (slot->seek.renew > 0 && !REDLOCK_MUTANT(RENEWING_GIVEN_UP)) ||
                    slot->extend_from != REDLOCK_NEVER;
-    slot->renew_at = goes_on ? redlock_ns_add(core->now, retry_delay(core, slot)) : REDLOCK_NEVER;
+    slot->renew_at = goes_on ? next_retry(core, slot) : REDLOCK_NEVER;
 }
 
 static void round_review(redlock_core *core, redlock_slot *slot) {
