@@ -1,5 +1,6 @@
 /* keep.c -- many locks held and renewed in the background: what a renewal costs, and whether any lock is
- * lost.  The limit is a loop that sends the same renewals in pipelines, spread over the interval. */
+ * lost.  The limit is a loop that sends the same
+ * renewals, as many at once, spread over the interval. */
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,7 +11,8 @@
 #include "record.h"
 
 #define ACQUIRERS 8
-#define PIPELINE 100
+#define PIPELINE 100 /* as many as the library puts into one command */
+#define WORDS_MAX 16
 #define FEW_LOCKS 20000 /* up to so many live for 3 s, more for 10 s */
 #define NUMBER_MAX 1000000
 
@@ -181,41 +183,111 @@ static bench_recording renewal_record(const keep_setup *setup, test_server *serv
     return recording;
 }
 
-/* Renews PIPELINE names from `first` on, in one write. */
-static void pipeline_renew(bench_link *link, bench_command *command, char *out, int64_t first,
-                           int64_t count) {
-    size_t len = 0;
+static size_t head_write(char *to, char kind, size_t number) {
+    return (size_t)snprintf(to, 24, "%c%zu\r\n", kind, number);
+}
 
-    bench_command_refresh(command);
-    for (int64_t i = first; i < first + count; i++) {
-        bench_command_rename(command, (int)i);
-        memcpy(out + len, command->bytes, command->len);
-        len += command->len;
+/* The recorded renewal, of PIPELINE names at once: as the library sends those that are due together. */
+typedef struct bundle {
+    char *bytes;
+    size_t len, time_at;
+    size_t name_at[2 * PIPELINE], name_count; /* lock and mark of each */
+} bundle;
+
+typedef struct words { /* of a command in RESP */
+    const char *at[WORDS_MAX];
+    size_t len[WORDS_MAX], count;
+} words;
+
+static words words_of(const bench_command *command) {
+    words found = {.count = 0};
+    const char *at = strchr(command->bytes, '\n') + 1;
+
+    while (at < command->bytes + command->len && found.count < WORDS_MAX) {
+        char *end;
+        size_t len = strtoull(at + 1, &end, 10);
+
+        found.at[found.count] = end + 2;
+        found.len[found.count++] = len;
+        at = end + 2 + len + 2;
     }
-    bool is_well = bench_link_send(link, out, len);
-    for (int64_t i = 0; i < count && is_well; i++) {
-        is_well = bench_link_reply(link) != NULL;
+    return found;
+}
+
+static void bundle_add(bundle *to, const char *word, size_t len) {
+    to->len += head_write(to->bytes + to->len, '$', len);
+    for (size_t i = 0; i + RECORD_NAME_BYTES <= len; i++) {
+        if (memcmp(word + i, "bench-", 6) == 0) {
+            to->name_at[to->name_count++] = to->len + i;
+        }
     }
-    if (!is_well) {
+    memcpy(to->bytes + to->len, word, len);
+    to->len += len;
+    memcpy(to->bytes + to->len, "\r\n", 2);
+    to->len += 2;
+}
+
+/* EVALSHA, digest, number of keys; lock and mark of each, boot; what all share; token and fence of each. */
+static bundle bundle_make(const bench_command *one, size_t names) {
+    words from = words_of(one);
+    size_t keys = strtoull(from.at[2], NULL, 10), shared = 3 + keys, own = from.count - 2;
+    bundle made = {.bytes = bench_calloc(names + 1, one->len)};
+    char number[24];
+
+    made.len +=
+        head_write(made.bytes, '*', 3 + 2 * names + (keys - 2) + (own - shared) + 2 * names);
+    bundle_add(&made, from.at[0], from.len[0]);
+    bundle_add(&made, from.at[1], from.len[1]);
+    int len = snprintf(number, sizeof(number), "%zu", 2 * names + (keys - 2));
+    bundle_add(&made, number, (size_t)len);
+    for (size_t i = 0; i < names; i++) {
+        bundle_add(&made, from.at[3], from.len[3]);
+        bundle_add(&made, from.at[4], from.len[4]);
+    }
+    for (size_t i = 5; i < own; i++) {
+        bool is_time = one->time_count > 0 && from.at[i] == one->bytes + one->time_at[0];
+
+        bundle_add(&made, from.at[i], from.len[i]);
+        made.time_at = is_time ? made.len - 2 - from.len[i] : made.time_at;
+    }
+    for (size_t i = 0; i < names; i++) {
+        bundle_add(&made, from.at[own], from.len[own]);
+        bundle_add(&made, from.at[own + 1], from.len[own + 1]);
+    }
+    return made;
+}
+
+/* Renews the bundle's names from `first` on, in one write. */
+static void bundle_renew(bench_link *link, bench_command *one, bundle *all, int64_t first) {
+    char name[24];
+
+    bench_command_refresh(one);
+    if (one->time_count > 0) {
+        memcpy(all->bytes + all->time_at, one->bytes + one->time_at[0], RECORD_TIME_DIGITS);
+    }
+    for (size_t i = 0; i < all->name_count; i++) {
+        (void)snprintf(name, sizeof(name), RECORD_NAME_FORMAT, (int)(first + (int64_t)i / 2));
+        memcpy(all->bytes + all->name_at[i], name, RECORD_NAME_BYTES);
+    }
+    if (!bench_link_send(link, all->bytes, all->len) || bench_link_reply(link) == NULL) {
         bench_give_up("the server hung up");
     }
 }
 
 /* Renews all names once each third of the ttl, evenly spread; returns how many renewals were made. */
-static int64_t pipelines_run(const keep_setup *setup, bench_link *link, bench_command *command) {
+static int64_t bundles_run(const keep_setup *setup, bench_link *link, bench_command *command) {
     int64_t begin = bench_now_ns(), until = begin + (int64_t)(setup->seconds * BENCH_NS_PER_S);
-    int64_t batches = (setup->locks + PIPELINE - 1) / PIPELINE, renewed = 0;
+    int64_t names = setup->locks < PIPELINE ? setup->locks : PIPELINE;
+    int64_t batches = setup->locks / names, renewed = 0;
     int64_t gap_ns = setup->ttl_ms * BENCH_NS_PER_MS / 3 / batches;
-    char *out = bench_calloc(PIPELINE, command->len);
+    bundle all = bundle_make(command, (size_t)names);
 
     for (int64_t i = 0, due = begin; due < until; i++, due += gap_ns) {
-        int64_t first = i % batches * PIPELINE;
-        int64_t count = setup->locks - first < PIPELINE ? setup->locks - first : PIPELINE;
         bench_sleep_until(due);
-        pipeline_renew(link, command, out, first, count);
-        renewed += count;
+        bundle_renew(link, command, &all, i % batches * names);
+        renewed += names;
     }
-    free(out);
+    free(all.bytes);
     return renewed;
 }
 
@@ -228,7 +300,7 @@ static void keep_pipelined(void *ctx, bench_figures *figures) {
     bench_link_open(&link, test_server_url(server));
     bench_load load = bench_load_read(&server, 1);
     bench_usage usage = bench_usage_now();
-    int64_t renewed = pipelines_run(setup, &link, &recording.at[0]);
+    int64_t renewed = bundles_run(setup, &link, &recording.at[0]);
     usage = bench_usage_less(bench_usage_now(), usage);
     load = bench_load_less(bench_load_read(&server, 1), load);
     keep_figures(figures, (double)renewed, setup->seconds, usage, load);

@@ -7,7 +7,6 @@
 #include <time.h>
 
 #define SENTINEL "bench-recorded"
-#define TIME_DIGITS 13
 #define TIME_NEAR_MS 600000 /* a number so near to now is a time */
 #define ARGS_MAX 64
 #define SETTLE_NS (50 * (int64_t)BENCH_NS_PER_MS)
@@ -66,7 +65,7 @@ static const char *line_arg(const char *at, char *to, size_t *ret_len) {
 
 static void command_note_arg(bench_command *command, size_t at, size_t len, const char *name) {
     const char *arg = command->bytes + at;
-    int64_t ahead_ms = len == TIME_DIGITS ? strtoll(arg, NULL, 10) - wall_ms() : INT64_MAX;
+    int64_t ahead_ms = len == RECORD_TIME_DIGITS ? strtoll(arg, NULL, 10) - wall_ms() : INT64_MAX;
 
     if (ahead_ms > -TIME_NEAR_MS && ahead_ms < TIME_NEAR_MS &&
         command->time_count < RECORD_PLACES_MAX) {
@@ -115,7 +114,7 @@ void bench_command_refresh(bench_command *command) {
     for (size_t i = 0; i < command->time_count; i++) {
         (void)snprintf(digits, sizeof(digits), "%013lld",
                        (long long)(now_ms + command->time_ahead_ms[i]));
-        memcpy(command->bytes + command->time_at[i], digits, TIME_DIGITS);
+        memcpy(command->bytes + command->time_at[i], digits, RECORD_TIME_DIGITS);
     }
 }
 

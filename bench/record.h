@@ -13,6 +13,7 @@
 #define RECORD_PLACES_MAX 8
 #define RECORD_NAME_FORMAT "bench-%06d"
 #define RECORD_NAME_BYTES 12
+#define RECORD_TIME_DIGITS 13
 
 typedef struct bench_command {
     char *bytes; /* RESP, ready to be sent */

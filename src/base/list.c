@@ -37,3 +37,7 @@ void redlock_list_remove(redlock_link *link) {
 redlock_link *redlock_list_first(const redlock_list *list) {
     return redlock_list_is_empty(list) ? NULL : list->head.next;
 }
+
+redlock_link *redlock_list_next(const redlock_list *list, const redlock_link *link) {
+    return link->next == &list->head ? NULL : link->next;
+}

@@ -25,5 +25,7 @@ void redlock_list_append(redlock_list *list, redlock_link *link);
 void redlock_list_remove(redlock_link *link);
 /* The first link, left in place; NULL when empty. */
 redlock_link *redlock_list_first(const redlock_list *list);
+/* The one behind `link`, which is on the list; NULL: it is the last. */
+redlock_link *redlock_list_next(const redlock_list *list, const redlock_link *link);
 
 #endif

@@ -21,6 +21,7 @@ redlock_core *redlock_core_init(void *memory, const redlock_core_config *config)
     redlock_list_init(&core->tells);
     redlock_list_init(&core->tokens);
     redlock_list_init(&core->gone);
+    redlock_list_init(&core->listening);
     for (uint32_t i = 0; i < config->node_count; i++) {
         redlock_node_init(core, i);
     }
@@ -307,7 +308,8 @@ static uint32_t check_slot(const redlock_core *core, const redlock_slot *slot) {
         inflight += (vote->claim != 0 ? 1u : 0u) + (vote->release_open ? 1u : 0u);
     }
     REDLOCK_ASSERT((slot->state == REDLOCK_SLOT_HELD) == (slot->deadline != 0));
-    REDLOCK_ASSERT(!slot->listens || slot->state == REDLOCK_SLOT_SEEKING ||
+    bool listens = redlock_link_is_linked(&slot->listen_link);
+    REDLOCK_ASSERT(!listens || slot->state == REDLOCK_SLOT_SEEKING ||
                    slot->state == REDLOCK_SLOT_PAUSED);
     REDLOCK_ASSERT(slot->state != REDLOCK_SLOT_HELD || core->now < slot->deadline);
     REDLOCK_ASSERT(slot->state != REDLOCK_SLOT_HELD || !slot->seek.fenced || slot->fence > 0);
@@ -315,17 +317,15 @@ static uint32_t check_slot(const redlock_core *core, const redlock_slot *slot) {
 }
 
 void redlock_core_check(const redlock_core *core) {
-    uint32_t inflight = 0, live = 0, listeners = 0;
+    uint32_t inflight = 0, live = 0;
     for (uint32_t i = 0; i < core->slot_count; i++) {
         if (core->slots[i] != NULL) {
             live++;
-            listeners += core->slots[i]->listens;
             inflight += check_slot(core, core->slots[i]);
         }
     }
     REDLOCK_ASSERT(live + core->vacant_count == core->slot_count);
     REDLOCK_ASSERT(inflight == redlock_core_inflight(core));
-    REDLOCK_ASSERT(listeners == core->listeners);
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         const redlock_node *node = &core->nodes[i];
         REDLOCK_ASSERT(node->inflight <= core->config.inflight_max);

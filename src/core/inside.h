@@ -24,7 +24,7 @@
  * greets and hangs up must not be called again at once, for ever. */
 #define REDLOCK_LINK_STEADY_NS REDLOCK_NS_PER_S
 #define REDLOCK_RETRY_FLOOR_NS REDLOCK_NS_PER_MS /* no loop turns faster, whatever the options */
-#define REDLOCK_RENEW_TICKS 256u /* in an interval of renewals */
+#define REDLOCK_RENEW_TICKS 256u                 /* in an interval of renewals */
 #define REDLOCK_UNDO_RETRY_NS (UINT64_C(100) * REDLOCK_NS_PER_MS)
 /* The connection that waiters are woken on stays open for so long after the last of them. */
 #define REDLOCK_LISTEN_IDLE_NS (UINT64_C(30) * REDLOCK_NS_PER_S)
@@ -120,12 +120,13 @@ typedef struct redlock_slot {
     uint64_t wall_us, last_seen, proposal, raise_to;
     bool held_seen; /* the last attempt failed because somebody holds the name */
     /* waiting in queues */
-    bool listens;            /* counted in core->listeners */
-    uint32_t wake_number;    /* names the token that waits among all that the slot's index had */
-    uint64_t ticket;         /* its place on every node of several; 0: each node gives one */
-    redlock_ns asked_at;     /* when wall_us was right */
-    redlock_ns linger_until; /* an attempt that has some grants hopes for more; NEVER: not yet */
-    uint32_t place;          /* as it was told last */
+    redlock_link listen_link; /* in core->listening: waits to be woken */
+    bool follows;             /* asks right behind a release of ours */
+    uint32_t wake_number;     /* names the token that waits among all that the slot's index had */
+    uint64_t ticket;          /* its place on every node of several; 0: each node gives one */
+    redlock_ns asked_at;      /* when wall_us was right */
+    redlock_ns linger_until;  /* an attempt that has some grants hopes for more; NEVER: not yet */
+    uint32_t place;           /* as it was told last */
     redlock_status pause_cause;
     bool token_asked;
     /* holding */
@@ -198,8 +199,9 @@ struct redlock_core {
     redlock_prng prng;
     uint32_t tag_last;
     uint32_t wake_last;      /* of the slots' wake_number */
-    uint32_t listeners;      /* slots that wait to be woken */
-    redlock_ns listen_until; /* without listeners: when the connections are closed */
+    redlock_list listening;  /* slots that wait to be woken, who began first is first */
+    redlock_ns listen_until; /* without them: when the connections are closed */
+    uint32_t follow_skips;   /* so many releases are not followed */
     redlock_node nodes[REDLOCK_NODE_MAX];
     redlock_slot **slots; /* slot_count; NULL: vacant */
     uint32_t *vacant;     /* a stack of vacant indexes */
@@ -274,6 +276,10 @@ bool redlock_wait_is_spent(const redlock_core *core, const redlock_slot *slot);
 redlock_ns redlock_wait_over(const redlock_core *core, const redlock_slot *slot);
 /* When the releases that may still land are over on all of them. */
 redlock_ns redlock_wait_spent_until(const redlock_core *core, const redlock_slot *slot);
+/* The name is being given back: if one of ours may be the next, it asks now. */
+void redlock_wait_follow(redlock_core *core, const redlock_slot *released);
+/* How the attempt of a slot ended, which may have followed. */
+void redlock_wait_followed(redlock_core *core, redlock_slot *slot, bool is_ours);
 /* Learns the place from the nodes' answers, and tells it when it has changed. */
 void redlock_wait_learn_place(redlock_core *core, redlock_slot *slot);
 

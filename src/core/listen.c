@@ -10,6 +10,10 @@
 
 #define DOUBLINGS_MAX 16u
 
+static bool has_listeners(const redlock_core *core) {
+    return !redlock_list_is_empty(&core->listening);
+}
+
 static void listen_open(redlock_core *core, redlock_node *node) {
     REDLOCK_ASSERT(node->listening == REDLOCK_LISTENING_OFF);
     node->listening = REDLOCK_LISTENING_OPENING;
@@ -41,21 +45,18 @@ static void listen_back_off(redlock_core *core, redlock_node *node, bool steady)
 }
 
 void redlock_listen_begin(redlock_core *core, redlock_slot *slot) {
-    if (slot->listens) {
+    if (redlock_link_is_linked(&slot->listen_link)) {
         return;
     }
-    slot->listens = true;
-    core->listeners++;
+    redlock_list_append(&core->listening, &slot->listen_link);
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_listen_time(core, &core->nodes[i]);
     }
 }
 
 void redlock_listen_end(redlock_core *core, redlock_slot *slot) {
-    if (slot->listens) {
-        REDLOCK_ASSERT(core->listeners > 0);
-        slot->listens = false;
-        core->listeners--;
+    if (redlock_link_is_linked(&slot->listen_link)) {
+        redlock_list_remove(&slot->listen_link);
         core->listen_until = redlock_ns_add(core->now, REDLOCK_LISTEN_IDLE_NS);
     }
 }
@@ -90,22 +91,22 @@ static bool listen_is_late(const redlock_core *core, const redlock_node *node) {
 }
 
 void redlock_listen_time(redlock_core *core, redlock_node *node) {
-    bool is_idle = core->listeners == 0 && core->now >= core->listen_until;
+    bool is_idle = !has_listeners(core) && core->now >= core->listen_until;
     if (node->listening != REDLOCK_LISTENING_OFF && (is_idle || listen_is_late(core, node))) {
         listen_close(node);
         listen_back_off(core, node, is_idle);
     }
-    if (node->listening == REDLOCK_LISTENING_OFF && core->listeners > 0 &&
+    if (node->listening == REDLOCK_LISTENING_OFF && has_listeners(core) &&
         core->now >= node->listen_at) {
         listen_open(core, node);
     }
 }
 
 redlock_ns redlock_listen_deadline(const redlock_core *core, const redlock_node *node) {
-    redlock_ns idle = core->listeners == 0 ? core->listen_until : REDLOCK_NEVER;
+    redlock_ns idle = !has_listeners(core) ? core->listen_until : REDLOCK_NEVER;
     switch (node->listening) {
     case REDLOCK_LISTENING_OFF:
-        return core->listeners > 0 ? node->listen_at : REDLOCK_NEVER;
+        return has_listeners(core) ? node->listen_at : REDLOCK_NEVER;
     case REDLOCK_LISTENING_OPENING:
         return redlock_ns_min(idle, redlock_ns_add(node->listen_at, core->config.connect_timeout));
     case REDLOCK_LISTENING_ON:

@@ -61,6 +61,7 @@ void redlock_release_start(redlock_core *core, redlock_slot *slot) {
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         ask_release(core, slot, &slot->votes[i]);
     }
+    redlock_wait_follow(core, slot);
     redlock_slot_touch(core, slot);
 }
 

@@ -182,6 +182,7 @@ static void give_up_attempt(redlock_core *core, redlock_slot *slot) {
 
 static void end_attempt(redlock_core *core, redlock_slot *slot, redlock_status cause) {
     give_up_attempt(core, slot);
+    redlock_wait_followed(core, slot, false);
     bool waits = slot->wait_deadline != REDLOCK_NEVER || slot->seek.wait == REDLOCK_NEVER;
     bool over = waits && core->now >= slot->wait_deadline;
     bool tries_left = slot->seek.tries_max == 0 || slot->attempt < slot->seek.tries_max;
@@ -283,6 +284,7 @@ static void seek_granted(redlock_core *core, redlock_slot *slot, uint64_t fence)
         return;
     }
     slot->fence = fence;
+    redlock_wait_followed(core, slot, true);
     redlock_listen_end(core, slot);
     redlock_watch_start(core, slot);
 }

@@ -170,14 +170,19 @@ static void each_link(scenario *run, const command_line *line, link_fn *act) {
     }
 }
 
-/* The client's newest lock of that name; its user must not have ended it. */
+/* The client's newest lock of that name, or with which=N its N-th; its user must not have ended it. */
 static uint32_t lock_of(scenario *run, const command_line *line) {
-    uint32_t client = client_of(run, line);
-    for (uint32_t i = run->lock_count; i > 0 && line->count >= 3; i--) {
-        const redlock_world_lock *lock = &run->world->lock[run->locks[i - 1]];
+    uint32_t client = client_of(run, line), found = REDLOCK_WORLD_LOCK_NONE;
+    uint64_t which = number_or(run, line, "which", UINT64_MAX);
+    for (uint32_t i = 0, nth = 0; i < run->lock_count && line->count >= 3 && nth < which; i++) {
+        const redlock_world_lock *lock = &run->world->lock[run->locks[i]];
         if (lock->client == client && strcmp(lock->name, line->word[2]) == 0) {
-            return run->locks[i - 1];
+            found = run->locks[i];
+            nth++;
         }
+    }
+    if (found != REDLOCK_WORLD_LOCK_NONE) {
+        return found;
     }
     complain(run, "there is no such lock", line->word[0]);
     return REDLOCK_WORLD_LOCK_NONE;
