@@ -179,6 +179,7 @@ static void rights_ask(redlock_exam *exam, redlock_peer *peer, const char *prefi
         {"+script|load", "SCRIPT", "LOAD", "return 1"},
         {"+time", "TIME"},
         {"+get", "GET", key},
+        {"+mget", "MGET", key},
         {"+pttl", "PTTL", key},
         {"+set", "SET", key, "redlock-doctor", "XX", "PX", "1"},
         {"+pexpire", "PEXPIRE", key, "1"},
