@@ -202,7 +202,8 @@ static void node_restarted_empty_gives_no_vote(void **state) {
     redlock_client *fresh = test_fleet_client(&fleet, NULL);
     lock = test_take(fresh, "job", 8000);
     assert_holding_becomes(lock, NODES - 1);
-    int64_t until = test_now_ms() + TEST_PATIENCE_MS; /* its connection may be the last to be ready */
+    int64_t until =
+        test_now_ms() + TEST_PATIENCE_MS; /* its connection may be the last to be ready */
     while (count_voting(lock, REDLOCK_NOT_READY, &report) != 1 && test_now_ms() < until) {
         test_nap_ms(10);
     }
@@ -283,7 +284,7 @@ static void hold_outlives_a_dead_minority(void **state) {
     test_server_pause(fleet.server[1]);
     assert_true(test_is_renewed(lock));
     assert_true(test_is_renewed(lock));
-    test_server_pause(fleet.server[2]); /* a majority is gone now */
+    test_server_pause(fleet.server[2]);   /* a majority is gone now */
     int64_t until = test_now_ms() + 3000; /* its ttl */
     while (redlock_lock_is_held(lock) && test_now_ms() < until) {
         test_nap_ms(5);

@@ -322,7 +322,8 @@ static void dead_server_loses_the_lock_and_says_why(void **state) {
     uint32_t ups = ear_count(REDLOCK_EVENT_NODE_UP);
     test_server_restart(server, true);
     redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
-    options.wait_ms = TEST_PATIENCE_MS; /* a dead server is called again after pauses of up to 2 s */
+    options.wait_ms =
+        TEST_PATIENCE_MS; /* a dead server is called again after pauses of up to 2 s */
     TEST_STATUS(redlock_acquire(client, "job", 3, &options, &lock, &report), REDLOCK_OK, &report);
     assert_true(ear_waits(REDLOCK_EVENT_NODE_UP, ups + 1));
     test_give(lock);

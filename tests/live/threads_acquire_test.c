@@ -323,7 +323,8 @@ static void clients_come_and_go_without_a_trace(void **state) {
         redlock_client_destroy(own);
     }
     assert_int_equal(test_fd_count(), fds);
-    int64_t until = test_now_ms() + TEST_PATIENCE_MS; /* a joined thread leaves /proc a moment later */
+    int64_t until =
+        test_now_ms() + TEST_PATIENCE_MS; /* a joined thread leaves /proc a moment later */
     while (test_thread_count() > threads && test_now_ms() < until) {
         test_nap_ms(5);
     }

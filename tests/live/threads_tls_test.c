@@ -31,7 +31,8 @@ static test_server *server;
 static test_tls_relay *relay;
 static redlock_client *client;
 static worker workers[THREADS];
-static atomic_int holders, is_going_on; /* rounds are made until it is 0, and as many as were asked for */
+static atomic_int holders,
+    is_going_on;        /* rounds are made until it is 0, and as many as were asked for */
 static int64_t counter; /* guarded by the lock "shared" alone */
 
 static int group_setup(void **state) {
@@ -71,8 +72,8 @@ static int teardown(void **state) {
     (void)state;
     redlock_client_destroy(client);
     test_tls_relay_stop(relay);
-    int64_t until =
-        test_now_ms() + TEST_PATIENCE_MS; /* what an acquire that failed may have left for its ttl */
+    int64_t until = test_now_ms() +
+                    TEST_PATIENCE_MS; /* what an acquire that failed may have left for its ttl */
     while (test_lock_count(server) != 0 && test_now_ms() < until) {
         test_nap_ms(20);
     }
@@ -165,7 +166,8 @@ static void threads_outlive_their_connections(void **state) {
     atomic_store(&is_going_on, 1);
     start(8, 60, 30000, own_names);
     for (uint32_t i = 0, handshakes = 0; i < 10; i++) {
-        int64_t until = test_now_ms() + 5000; /* what is cut before it stood was no connection yet */
+        int64_t until =
+            test_now_ms() + 5000; /* what is cut before it stood was no connection yet */
         while (test_tls_relay_counts(relay).handshakes <= handshakes && test_now_ms() < until) {
             test_nap_ms(5);
         }
