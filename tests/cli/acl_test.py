@@ -33,7 +33,7 @@ def waiters(world, name, count):
 def hand_off(world, url, name):
     """Holds with renewals, lets two wait, and returns how long the first of them waited for the release."""
     nodes = len(url.split())
-    holder = world.begin("run", "-t", "6", *WAIT, name, "--", "sh", "-c", "echo go; read line", url=url,
+    holder = world.begin("run", "-v", "-t", "6", *WAIT, name, "--", "sh", "-c", "echo go; read line", url=url,
                          stdin=-1, cwd=world.folder)
     expect_equal(holder.first, "go")
     first = world.start("run", *WAIT, "--label", "first/1", name, "date", "+%s.%N", url=url)
@@ -45,8 +45,8 @@ def hand_off(world, url, name):
     for node in world.nodes[:nodes]:
         node.await_renewal(name)
     begin = time.time()
-    holder.communicate("\n")
-    expect_equal(holder.returncode, 0)
+    err = holder.communicate("\n")[1]
+    expect_equal(holder.returncode, 0, err)
     had = float(first.communicate()[0])
     second.communicate()
     expect_equal((first.returncode, second.returncode), (0, 0))

@@ -49,7 +49,7 @@ def await_true(question, what):
     while time.monotonic() < deadline:
         if question():
             return
-        time.sleep(0.005)
+        time.sleep(0.01)
     raise Failed(f"waited in vain: {what}")
 
 
