@@ -495,9 +495,9 @@ static redlock_client *client_of_wiped_url(const char *scheme_and_login, const c
  * not even the buffers that it went out through; and when the client is gone, nobody. */
 static void password_is_wiped_after_use(void **state) {
     char rest[160];
+    int before = count_what_stays();
     (void)state;
     for (int i = 0; i < 2; i++) {
-        int before = count_what_stays();
         if (i == 0) {
             (void)snprintf(rest, sizeof rest, "127.0.0.1:%d", tls_port);
         } else {
