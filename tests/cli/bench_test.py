@@ -25,7 +25,7 @@ def run(*arguments):
     """The objects that a run prints, and a sentence when it did not go well."""
     with tempfile.TemporaryDirectory(prefix="rl-bench.", dir="/tmp") as folder:
         done = subprocess.run([BENCH, *arguments, "--rounds", "1", "--seconds", "0.2", "--json"],
-                              capture_output=True, text=True, check=False, timeout=60,
+                              capture_output=True, text=True, check=False, timeout=150,
                               env={**os.environ, "TMPDIR": folder})
         left = os.listdir(folder)
     if done.returncode != 0:
@@ -73,7 +73,7 @@ def test_handoff():
 
 
 def test_wrong_use():
-    done = subprocess.run([BENCH, "quick"], capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run([BENCH, "quick"], capture_output=True, text=True, check=False, timeout=150)
     check("what is not there is refused", "" if done.returncode == 64 else f"exit {done.returncode}")
 
 

@@ -18,8 +18,8 @@ def prepare(world):
     world.safe.ask("ACL", "SETUSER", "app", "on", ">p@ss/w:rd%", "~*", "&*", "+@all")
     world.safe.ask("ACL", "SETUSER", "default", "off")
     for node, name in ((world.one, "in-one"), (world.two, "in-two")):
-        node.ask("SET", name, TOKEN, "PX", "60000")
-        node.ask("SET", "pre:" + name, TOKEN, "PX", "60000")
+        node.ask("SET", name, TOKEN, "PX", "600000")
+        node.ask("SET", "pre:" + name, TOKEN, "PX", "600000")
     os.makedirs(world.path("xdg/redlock"))
     del world.env["REDLOCK_CONFIG"]
     world.env["XDG_CONFIG_HOME"] = world.path("xdg")
@@ -69,13 +69,12 @@ def home(world):
 
 def for_run(world):
     """What takes, keeps and ends locks has url, key-prefix, label and ttl from it"""
-    config(world, f"url = {world.one.url}\nkey-prefix = pre:\nlabel = me/1\nttl = 7\n")
+    config(world, f"url = {world.one.url}\nkey-prefix = pre:\nlabel = me/1\nttl = 12\n")
     code, _, err = world.run("run", "job", "true")
     expect_equal(code, 0, err)
-    process = world.start("run", "job", "--", "sh", "-c", "echo go >going; exec sleep 60", cwd=world.folder)
-    world.await_file("going")
+    process = world.begin("run", "job", "--", "sh", "-c", "echo go; exec sleep 600")
     expect(world.one.ask("GET", "pre:job").endswith(":me/1"), "label and prefix")
-    expect(int(world.one.ask("PTTL", "pre:job")[1:]) <= 8001, "ttl")
+    expect(int(world.one.ask("PTTL", "pre:job")[1:]) <= 13001, "ttl")
     process.terminate()
     process.wait()
     code, out, err = world.run("acquire", "job")
@@ -84,7 +83,7 @@ def for_run(world):
     token, fence = out.split()
     proof = {"REDLOCK_TOKEN": token, "REDLOCK_FENCE": fence}
     expect_equal(world.run("extend", "job", env=proof)[0], 0)
-    expect(int(world.one.ask("PTTL", "pre:job")[1:]) <= 8001, "extend has the ttl")
+    expect(int(world.one.ask("PTTL", "pre:job")[1:]) <= 13001, "extend has the ttl")
     expect_equal(world.run("wait", "-n", "job")[0], 75)
     expect_equal(world.run("release", "job", env=proof)[0], 0)
     expect_equal(world.run("wait", "-n", "job")[0], 0)
@@ -126,9 +125,9 @@ def password_file_everywhere(world):
     path = write(world, "everywhere", "p@ss/w:rd%\n")
     config(world, f"url = {world.safe.url}\nuser = app\n")
     world.run("acquire", "--password-file", path, "kept")
-    token = world.run("acquire", "--password-file", path, "held")[1].split()[0]
-    for verb, *words in (("run", "x", "true"), ("elect", "--once", "x", "true"), ("acquire", "y"), ("hold", "z"),
-                         ("extend", "--token", token, "held"), ("release", "--token", token, "held"),
+    token = world.run("acquire", "--password-file", path, "-t", "60", "held")[1].split()[0]
+    for verb, *words in (("extend", "--token", token, "held"), ("release", "--token", token, "held"),
+                         ("run", "x", "true"), ("elect", "--once", "x", "true"), ("acquire", "y"), ("hold", "z"),
                          ("wait", "-n", "x"), ("break", "--yes", "kept"), ("init",), ("status", "x"), ("ls",),
                          ("top", "--json", "--count", "1")):
         code, _, err = world.run(verb, "--password-file", path, *words, stdin=subprocess.PIPE)

@@ -28,7 +28,7 @@ def crowd(world):
         file.write("#!/bin/sh\n" + ALONE.format(world.folder) + "\n")
     os.chmod(file.name, 0o755)
     loop = (f"i=0; while [ $i -lt {RUNS // SHELLS} ]; do i=$((i+1)); "
-            f"{REDLOCK} run -w 30 crowd -- {file.name} || echo $? >>{world.folder}/failed; done")
+            f"{REDLOCK} run -w 100 crowd -- {file.name} || echo $? >>{world.folder}/failed; done")
     began = time.monotonic()
     shells = [subprocess.Popen(["sh", "-c", loop], env=dict(world.env, REDLOCK_URL=world.url),
                                stdin=subprocess.DEVNULL) for _ in range(SHELLS)]

@@ -10,7 +10,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree stays clean
 
-from support import PATIENCE, REDLOCK, STUBBORN, await_true, expect, expect_equal, is_running, main
+from support import PATIENCE, REDLOCK, STUBBORN, WAIT, await_true, expect, expect_equal, is_running, main
 
 MAN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/man/redlock.1")
 # An assertion or a status that a command should never see: nothing that a user does brings it about.
@@ -53,18 +53,18 @@ def no_descriptors(world):
 
 def lost(world):
     """The server hangs, and the command ignores SIGTERM: dead before the deadline, by the clock."""
-    process = world.start("run", "-t", "1.5", "lost", "-c", STUBBORN.format(world.path("lost")), url=world.url)
+    process = world.start("run", "-t", "3", *WAIT, "lost", "-c", STUBBORN.format(world.path("lost")), url=world.url)
     pids = world.pids_of("lost")
-    time.sleep(1)
+    world.one.await_renewal("lost")
     hung_s = time.time()
     world.one.signal(signal.SIGSTOP)
     try:
         await_true(lambda: not any(map(is_running, pids)), "the command is dead")
         late_s = world.last_beat_s("lost") - hung_s
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE)
     finally:
         world.one.signal(signal.SIGCONT)
-    expect(late_s < 1.5, f"it was alive {late_s:.3f} s after the last possible renewal")
+    expect(late_s < 3, f"it was alive {late_s:.3f} s after the last possible renewal")
     return process.returncode
 
 

@@ -7,7 +7,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree stays clean
 
-from support import STUBBORN, await_true, expect, expect_equal, is_running, main
+from support import PATIENCE, STUBBORN, TRIES, WAIT, await_true, expect, expect_equal, is_running, main, proc_read
 
 
 def prepare(world):
@@ -35,12 +35,13 @@ def busy_is_success(world):
 def min_hold_leaves(world):
     """--min-hold longer than the ttl: redlock ends with the command, the name stays held"""
     begin = time.monotonic()
-    expect_equal(run(world, "-t", "1", "--min-hold", "3", "left", "-c", "exit 4")[0], 4)
+    expect_equal(run(world, "-t", "6", *WAIT, "--min-hold", "50", "left", "-c", "exit 4")[0], 4)
     took = time.monotonic() - begin
-    expect(took < 2.5, f"it did not stay: {took:.3f} s")
+    expect(took < 40, f"it did not stay: {took:.3f} s")
     expect_equal(run(world, "-n", "left", "true")[0], 75, "nobody else gets it")
-    await_true(lambda: world.one.ask("EXISTS", "left") == ":0", "it ends by itself")
-    expect(time.monotonic() - begin > 2.9, "not before its time")
+    left = int(world.one.ask("PTTL", "left")[1:]) / 1000
+    expect(50 - 0.1 < time.monotonic() - begin + left and left < 50 + 2, f"it ends by itself, in {left} s")
+    world.one.ask("DEL", "left")
 
 
 def min_hold_stays(world):
@@ -48,17 +49,17 @@ def min_hold_stays(world):
     begin = time.monotonic()
     expect_equal(run(world, "--min-hold", "0.6", "stay", "-c", "exit 4")[0], 4)
     took = time.monotonic() - begin
-    expect(0.6 <= took < 10, f"it took {took:.3f} s")
+    expect(0.6 <= took < 30, f"it took {took:.3f} s, and the ttl is 30")
     expect_equal(world.one.ask("EXISTS", "stay"), ":0", "it is released")
 
 
 def min_hold_told(world):
     """A signal ends the stay, and the name stays held"""
-    process = world.start("run", "--min-hold", "20", "told", "-c", "echo on; exit 4", url=world.url)
-    process.stdout.readline()
-    time.sleep(0.3)
+    process = world.begin("run", "--min-hold", "50", "told", "-c", "echo on; exit 4", url=world.url)
+    await_true(lambda: not [pid for pid in proc_read(process.pid, f"task/{process.pid}/children").split()
+                            if proc_read(int(pid), "comm") != b"redlock-guard\n"], "the command has ended")
     process.send_signal(signal.SIGTERM)
-    expect_equal(process.wait(timeout=15), 4)
+    expect_equal(process.wait(timeout=PATIENCE), 4)
     expect_equal(world.one.ask("EXISTS", "told"), ":1", "it is held")
     world.one.ask("DEL", "told")
 
@@ -71,74 +72,79 @@ def min_hold_is_over(world):
 
 def max_hold(world):
     """--max-hold stops the command with its group: exit 124, and the lock is released"""
-    process = world.start("run", "--max-hold", "0.4", "--grace", "0.3", "max", "-c",
+    process = world.start("run", *WAIT, "--max-hold", "1.5", "--grace", "0.3", "max", "-c",
                           STUBBORN.format(world.path("max")), url=world.url)
     pids = world.pids_of("max")
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE)
     expect_equal(process.returncode, 124, err)
     expect("--max-hold" in err and "killed" in err, err)
     expect(not any(map(is_running, pids)), "the command is dead")
     expect_equal(world.one.ask("EXISTS", "max"), ":0", "it is released")
-    code, out, _ = run(world, "--max-hold", "0.2", "max", "-c",
+    code, out, _ = run(world, "--max-hold", "1.5", "max", "-c",
                        "trap 'echo asked; exit 0' TERM; while :; do sleep 0.01; done")
     expect_equal((code, out), (124, "asked\n"))
-    expect_equal(run(world, "--max-hold", "10", "max", "-c", "exit 4")[0], 4)
+    expect_equal(run(world, "--max-hold", "50", "max", "-c", "exit 4")[0], 4)
 
 
 def on_lost_term(world):
     """--on-lost=term asks the command to end, and waits for it"""
-    process = world.start("run", "-t", "0.5", "--on-lost=term", "term", "-c",
+    process = world.begin("run", "-t", "3", *WAIT, "--on-lost=term", "term", "-c",
                           "trap 'echo asked; sleep 1; echo done; exit 0' TERM; echo on; "
                           "while :; do sleep 0.01; done", url=world.url)
-    process.stdout.readline()
     steal(world, "term")
-    expect_equal(process.communicate(timeout=20)[0], "asked\ndone\n")
+    expect_equal(process.communicate(timeout=PATIENCE)[0], "asked\ndone\n")
     expect_equal(process.returncode, 79)
     world.one.ask("DEL", "term")
 
 
 def on_lost_ignore(world):
     """--on-lost=ignore tells, lets it run, and passes its code on"""
-    process = world.start("run", "-t", "0.4", "--on-lost", "ignore", "ignore", "-c",
+    process = world.begin("run", "-t", "2", *WAIT, "--on-lost", "ignore", "ignore", "-c",
                           "echo on; read x; exit 4", url=world.url, stdin=-1)
-    process.stdout.readline()
     steal(world, "ignore")
     expect("runs on" in process.stderr.readline(), "it is told")
-    process.communicate("\n", timeout=20)
+    process.communicate("\n", timeout=PATIENCE)
     expect_equal(process.returncode, 4)
     world.one.ask("DEL", "ignore")
 
 
 def lost_exit_code(world):
     """--lost-exit-code replaces 79"""
-    for options, text in ((("-t", "0.4"), "sleep 60"), ((), "read x; exit 0")):
-        process = world.start("run", *options, "--lost-exit-code", "99", "code", "-c", "echo on; " + text,
+    for options, text in ((("-t", "2", *WAIT), "sleep 600"), ((), "read x; exit 0")):
+        process = world.begin("run", *options, "--lost-exit-code", "99", "code", "-c", "echo on; " + text,
                               url=world.url, stdin=-1)
-        process.stdout.readline()
         steal(world, "code")
         if not options:
             process.stdin.write("\n")
             process.stdin.flush()
-        expect_equal(process.wait(timeout=20), 99)
+        expect_equal(process.wait(timeout=PATIENCE), 99)
         world.one.ask("DEL", "code")
+
+
+def asked_and_ended(world, ttl_s, grace_s):
+    """When the command was asked and when redlock ended, in seconds after the last possible renewal."""
+    script = "trap 'date +%s%N >&3; sleep 60' TERM; echo on; while :; do sleep 0.01; done"
+    with open(world.path("asked"), "w", encoding="ascii") as asked:
+        process = world.begin("run", "-t", str(ttl_s), *WAIT, "--grace", str(grace_s), "grace", "-c",
+                              f"exec 3>{asked.name}; {script}", url=world.url)
+        hung_s = time.time()
+        world.one.signal(signal.SIGSTOP)
+        try:
+            process.wait(timeout=PATIENCE)
+        finally:
+            ended_s = time.time()
+            world.one.signal(signal.SIGCONT)
+    expect_equal(process.returncode, 79)
+    return int(world.read("asked") or ended_s * 1e9) / 1e9 - hung_s, ended_s - hung_s
 
 
 def grace(world):
     """--grace is the time from SIGTERM to the deadline"""
-    script = "trap 'date +%s%N >&3; sleep 60' TERM; echo on; while :; do sleep 0.01; done"
-    with open(world.path("asked"), "w", encoding="ascii") as asked:
-        process = world.start("run", "-t", "2", "--grace", "0.9", "grace", "-c",
-                              f"exec 3>{asked.name}; {script}", url=world.url)
-        process.stdout.readline()
-        hung_s = time.time()
-        world.one.signal(signal.SIGSTOP)
-        process.wait(timeout=20)
-        ended_s = time.time()
-        world.one.signal(signal.SIGCONT)
-    expect_equal(process.returncode, 79)
-    asked_s = int(world.read("asked")) / 1e9
-    expect(asked_s - hung_s < 1.3, f"asked {asked_s - hung_s:.3f} s after the last possible renewal")
-    expect(ended_s - asked_s > 0.5, f"it had {ended_s - asked_s:.3f} s")
+    for _ in range(TRIES):  # a busy machine may be late once; without --grace it had a fifth of the ttl
+        asked_s, ended_s = asked_and_ended(world, 4, 1.9)
+        if asked_s < 2.7 and ended_s - asked_s > 1.2:
+            return
+    expect(False, f"asked {asked_s:.3f} s and ended {ended_s:.3f} s after the last possible renewal")
 
 
 def wrong_words(world):
@@ -152,16 +158,15 @@ def wrong_words(world):
 
 def resumed_late(world):
     """After SIGCONT the deadline is looked at before the command may go on"""
-    process = world.start("run", "-t", "0.4", "resume", "-c", "trap '' TERM; echo $$; read x; echo went on",
+    process = world.begin("run", "-t", "2", *WAIT, "resume", "-c", "trap '' TERM; echo $$; read x; echo went on",
                           url=world.url, stdin=-1, preexec_fn=os.setpgrp)
-    process.stdout.readline()
     process.stdin.write("\n")
     process.send_signal(signal.SIGTSTP)
     os.waitpid(process.pid, os.WUNTRACED)
     process.stdin.flush()
-    time.sleep(0.8)
+    time.sleep(2.1)
     process.send_signal(signal.SIGCONT)
-    expect_equal(process.communicate(timeout=20)[0], "")
+    expect_equal(process.communicate(timeout=PATIENCE)[0], "")
     expect_equal(process.returncode, 79)
 
 

@@ -7,7 +7,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree stays clean
 
-from support import await_true, expect, expect_equal, is_running, main
+from support import PATIENCE, TRIES, WAIT, await_true, expect, expect_equal, is_running, main
 
 ONE = {}
 
@@ -26,7 +26,11 @@ def run(world, *words, **how):
 
 
 def start(world, *words, **how):
-    return world.start("run", *words, **{"url": world.url, **how})
+    return world.start("run", *WAIT, *words, **{"url": world.url, **how})
+
+
+def begin(world, *words, **how):
+    return world.begin("run", *words, **{"url": world.url, **how})
 
 
 def expect_free(name):
@@ -82,9 +86,9 @@ def token_is_the_key(world):
     """The token is what the key holds, and the fence grows"""
     fences = []
     for _ in range(3):
-        process = start(world, "tok", "-c", "echo $REDLOCK_TOKEN; echo $REDLOCK_FENCE; read x",
+        process = begin(world, "tok", "-c", "echo $REDLOCK_TOKEN; echo $REDLOCK_FENCE; read x",
                         stdin=-1)
-        expect_equal(process.stdout.readline().strip(), one().ask("GET", "tok"))
+        expect_equal(process.first, one().ask("GET", "tok"))
         fences.append(int(process.stdout.readline()))
         process.communicate("\n")
     expect(fences[0] < fences[1] < fences[2], fences)
@@ -151,7 +155,7 @@ def script_without_interpreter(world):
 
 def busy_codes(world):
     """A held lock gives 75 with -n, or what -E says"""
-    one().ask("SET", "busy", "somebody", "PX", "60000")
+    one().ask("SET", "busy", "somebody", "PX", "600000")
     code, out, err = run(world, "-n", "busy", "echo", "ran")
     expect_equal((code, out), (75, ""))
     expect("busy" in err, err)
@@ -164,18 +168,19 @@ def busy_codes(world):
 
 def fractional_wait(world):
     """A wait of a fraction of a second lasts that long"""
-    one().ask("SET", "frac", "somebody", "PX", "60000")
-    begin = time.monotonic()
-    expect_equal(run(world, "-w", "0.4", "frac", "true")[0], 75)
-    took = time.monotonic() - begin
-    expect(0.4 <= took < 2.5, f"it took {took:.3f} s")
+    one().ask("SET", "frac", "somebody", "PX", "600000")
+    took = []
+    while len(took) < TRIES and min(took, default=2.5) >= 2.5:  # a busy machine is slow at times
+        began = time.monotonic()
+        expect_equal(run(world, "-w", "0.4", "frac", "true")[0], 75)
+        took.append(time.monotonic() - began)
+    expect(0.4 <= min(took) < 2.5, f"it took {took}")
     one().ask("DEL", "frac")
 
 
 def wait_ends_with_holder(world):
     """A waiter gets the lock when the holder ends"""
-    first = start(world, "wait", "-c", "echo held; read x", stdin=-1)
-    first.stdout.readline()
+    first = begin(world, "wait", "-c", "echo held; read x", stdin=-1)
     second = start(world, "-v", "wait", "echo", "mine")
     expect("waiting" in second.stderr.readline(), "the waiter says so")
     first.communicate("\n")
@@ -186,12 +191,12 @@ def wait_ends_with_holder(world):
 
 def told_to_stop_while_waiting(world):
     """A signal ends the wait with 128 and its number"""
-    one().ask("SET", "stopwait", "somebody", "PX", "60000")
+    one().ask("SET", "stopwait", "somebody", "PX", "600000")
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         waiter = start(world, "-v", "stopwait", "true")
         waiter.stderr.readline()
         waiter.send_signal(number)
-        waiter.communicate(timeout=10)
+        waiter.communicate(timeout=PATIENCE)
         expect_equal(waiter.returncode, 128 + number)
     expect_equal(one().ask("GET", "stopwait"), "somebody", "the holder is untouched")
     one().ask("DEL", "stopwait")
@@ -200,33 +205,31 @@ def told_to_stop_while_waiting(world):
 def signals_are_forwarded(world):
     """Signals reach the command and those that it started"""
     script = ("sh -c 'trap \"echo inner; exit\" {0}; echo ready; while :; do sleep 0.02; done' & "
-              "trap 'wait; echo outer; exit 7' {0}; while :; do sleep 0.02; done")
+              "trap 'wait; echo outer; exit 7' {0}; echo ready; while :; do sleep 0.02; done")
     for name in ("TERM", "INT", "HUP", "QUIT", "USR1", "USR2", "ALRM"):
         # A shell's background job ignores INT and QUIT: there the outer one is asked only.
         text = script if name not in ("INT", "QUIT") else (
-            "trap 'echo inner; echo outer; exit 7' {0}; echo ready; while :; do sleep 0.02; done")
-        process = start(world, "fwd", "-c", text.format(name))
-        expect_equal(process.stdout.readline(), "ready\n")
-        time.sleep(0.05)
+            "trap 'echo inner; echo outer; exit 7' {0}; echo ready; echo ready; while :; do sleep 0.02; done")
+        process = begin(world, "fwd", "-c", text.format(name))
+        expect_equal((process.first, process.stdout.readline()), ("ready", "ready\n"))
         process.send_signal(getattr(signal, "SIG" + name))
-        out, _ = process.communicate(timeout=10)
+        out, _ = process.communicate(timeout=PATIENCE)
         expect_equal((process.returncode, out), (7, "inner\nouter\n"), name)
     expect_free("fwd")
 
 
 def winch_is_forwarded(world):
     """WINCH is forwarded and harmless"""
-    process = start(world, "winch", "-c", "trap 'echo resized; exit 0' WINCH; echo ready; "
+    process = begin(world, "winch", "-c", "trap 'echo resized; exit 0' WINCH; echo ready; "
                                           "while :; do sleep 0.02; done")
-    process.stdout.readline()
     process.send_signal(signal.SIGWINCH)
-    expect_equal(process.communicate(timeout=10)[0], "resized\n")
+    expect_equal(process.communicate(timeout=PATIENCE)[0], "resized\n")
 
 
 def dies_with_redlock(world):
     """The command dies when redlock is killed"""
-    process = start(world, "-t", "1", "orphan", "-c", "echo $$; exec sleep 60")
-    pid = int(process.stdout.readline())
+    process = begin(world, *WAIT, "-t", "2", "orphan", "-c", "echo $$; exec sleep 600")
+    pid = int(process.first)
     process.kill()
     await_true(lambda: not is_running(pid), "the command is gone")
     await_true(lambda: one().ask("EXISTS", "orphan") == ":0", "the lock runs out")
@@ -234,9 +237,9 @@ def dies_with_redlock(world):
 
 def stops_and_goes_on(world):
     """SIGTSTP stops the command and redlock, SIGCONT continues them"""
-    process = start(world, "stop", "-c", "trap '' TSTP; while :; do echo $$; sleep 0.02; done",
+    process = begin(world, "stop", "-c", "trap '' TSTP; while :; do echo $$; sleep 0.02; done",
                     preexec_fn=os.setpgrp)
-    pid = int(process.stdout.readline())
+    pid = int(process.first)
     process.send_signal(signal.SIGTSTP)
     expect(os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1]), "redlock stops")
     await_true(lambda: open(f"/proc/{pid}/stat", encoding="ascii").read()
@@ -245,20 +248,20 @@ def stops_and_goes_on(world):
     await_true(lambda: open(f"/proc/{pid}/stat", encoding="ascii").read()
                .rsplit(")", 1)[1].split()[0] != "T", "it goes on")
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE)
     expect_equal(process.returncode, 143)
 
 
 def stopped_too_long(world):
     """A command that was stopped until the lock had ended never goes on: exit 79"""
-    process = start(world, "-t", "0.5", "long", "-c", "while :; do echo $$; sleep 0.02; done",
+    process = begin(world, *WAIT, "-t", "2", "long", "-c", "while :; do echo $$; sleep 0.02; done",
                     preexec_fn=os.setpgrp)
-    pid = int(process.stdout.readline())
+    pid = int(process.first)
     process.send_signal(signal.SIGTSTP)
     os.waitpid(process.pid, os.WUNTRACED)
-    time.sleep(1.2)
+    time.sleep(2.1)
     process.send_signal(signal.SIGCONT)
-    process.communicate(timeout=10)
+    process.communicate(timeout=PATIENCE)
     expect_equal(process.returncode, 79)
     expect(not is_running(pid), "the command is gone")
 
@@ -332,7 +335,7 @@ def many_at_once(world):
     script = f"cd {world.folder}; mkdir cs || echo overlap; sleep 0.01; rmdir cs; echo done"
     runs = [start(world, "many", "-c", script) for _ in range(10)]
     for process in runs:
-        expect_equal(process.communicate(timeout=20)[0], "done\n")
+        expect_equal(process.communicate(timeout=PATIENCE)[0], "done\n")
     expect_free("many")
 
 

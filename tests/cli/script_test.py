@@ -9,7 +9,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree stays clean
 
-from support import PATIENCE, REDLOCK, await_true, expect, expect_equal, main, proc_read
+from support import PATIENCE, REDLOCK, WAIT, await_true, expect, expect_equal, main, proc_read
 
 
 def prepare(world):
@@ -25,8 +25,12 @@ def start(world, *words, **how):
     return world.start(*words, **{"url": world.url, **how})
 
 
+def begin(world, *words, **how):
+    return world.begin(*words, **{"url": world.url, **how})
+
+
 def acquire(world, name, *options):
-    code, out, err = run(world, "acquire", *options, name)
+    code, out, err = run(world, "acquire", *WAIT, *options, name)
     expect_equal(code, 0, err)
     token, fence = out.split()
     return {"REDLOCK_NAME": name, "REDLOCK_TOKEN": token, "REDLOCK_FENCE": fence}
@@ -42,12 +46,12 @@ def held(world, name):
 
 def whole_life(world):
     """acquire prints token and fence, extend and release take them from the environment"""
-    env = acquire(world, "life", "-t", "5")
+    env = acquire(world, "life", "-t", "20")
     expect_equal(world.one.ask("GET", "life"), env["REDLOCK_TOKEN"])
     expect(int(env["REDLOCK_FENCE"]) > 0, env["REDLOCK_FENCE"])
     expect_equal(run(world, "acquire", "-n", "life")[0], 75)
-    expect_equal(run(world, "extend", "-t", "20", "life", env=env)[:2], (0, ""))
-    expect(left_ms(world, "life") > 10000, "it is extended")
+    expect_equal(run(world, "extend", "-t", "50", "life", env=env)[:2], (0, ""))
+    expect(left_ms(world, "life") > 21000, "it is extended")
     expect_equal(run(world, "release", "life", env=env)[:2], (0, ""))
     expect(not held(world, "life"), "it is released")
     code, _, err = run(world, "release", "life", env=env)
@@ -69,20 +73,20 @@ def eval_export(world):
 
 def options_beat_environment(world):
     """--token and --fence come before the environment, and ps does not show the token"""
-    env = acquire(world, "opts")
+    env = acquire(world, "opts", "-t", "60")
     expect_equal(run(world, "extend", "--token", env["REDLOCK_TOKEN"], "--fence", env["REDLOCK_FENCE"], "opts",
                      env={"REDLOCK_TOKEN": "wrong", "REDLOCK_FENCE": "1"})[0], 0)
     process = start(world, "watch", "-v", "--token", env["REDLOCK_TOKEN"], "opts")
     process.stderr.readline()
     expect(env["REDLOCK_TOKEN"].encode() not in proc_read(process.pid, "cmdline"), "argv is blanked")
     process.terminate()
-    expect_equal(process.wait(timeout=20), 0)
+    expect_equal(process.wait(timeout=PATIENCE), 0)
     expect_equal(run(world, "release", "opts", env=env)[0], 0)
 
 
 def acquire_does_not_renew(world):
     """acquire takes the lock for its ttl, says with -v that nobody renews it, and names the caller"""
-    code, out, err = run(world, "acquire", "-v", "-t", "0.5", "short")
+    code, out, err = run(world, "acquire", *WAIT, "-v", "-t", "1", "short")
     expect_equal(code, 0)
     expect("nobody renews" in err, err)
     expect(out.split()[0].endswith(f"/{os.getpid()}"), out)
@@ -93,7 +97,7 @@ def acquire_to_nobody(world):
     """A token that cannot be written is given back: exit 71"""
     with open("/dev/full", "w", encoding="ascii") as full:
         process = start(world, "acquire", "full", stdout=full)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=PATIENCE)
     expect_equal(process.returncode, 71)
     expect("released" in err and not held(world, "full"), err)
 
@@ -112,28 +116,28 @@ def wrong_words(world):
 
 def hold_until_input_ends(world):
     """hold prints the token, keeps the lock beyond its ttl, and ends with its input"""
-    process = start(world, "hold", "-t", "0.4", "hold", stdin=-1)
-    token = process.stdout.readline().split()[0]
-    time.sleep(1)
+    process = begin(world, "hold", "-t", "3", *WAIT, "hold", stdin=-1)
+    token = process.first.split()[0]
+    for _ in range(3):  # each a third of the ttl after the last
+        world.one.await_renewal("hold")
     expect_equal(world.one.ask("GET", "hold"), token)
     process.stdin.close()
-    expect_equal(process.wait(timeout=20), 0)
+    expect_equal(process.wait(timeout=PATIENCE), 0)
     expect(not held(world, "hold"), "it is released")
 
 
 def hold_until_signal(world):
     """hold with nothing to read ends by a signal, 0, and by loss, 79"""
-    process = start(world, "hold", "--export", "hold")
-    expect(process.stdout.readline().startswith("export REDLOCK_NAME='hold' REDLOCK_TOKEN='"), "for eval")
+    process = begin(world, "hold", "--export", "hold")
+    expect(process.first.startswith("export REDLOCK_NAME='hold' REDLOCK_TOKEN='"), "for eval")
     time.sleep(0.1)
     expect(process.poll() is None, "/dev/null is no input that ends")
     process.send_signal(signal.SIGINT)
-    expect_equal(process.wait(timeout=20), 0)
+    expect_equal(process.wait(timeout=PATIENCE), 0)
     expect(not held(world, "hold"), "it is released")
-    process = start(world, "hold", "-t", "0.5", "hold")
-    process.stdout.readline()
+    process = begin(world, "hold", "-t", "3", *WAIT, "hold")
     world.one.ask("SET", "hold", "somebody", "PX", "60000")
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=PATIENCE)
     expect_equal(process.returncode, 79)
     expect("lost" in err, err)
     world.one.ask("DEL", "hold")
@@ -141,36 +145,38 @@ def hold_until_signal(world):
 
 def watch_keeps(world):
     """watch keeps a lock alive that acquire took, and leaves it on a signal"""
-    env = acquire(world, "kept", "-t", "1")
-    process = start(world, "watch", "-v", "-t", "1", "--on-end", f"echo $REDLOCK_STATUS $REDLOCK_NAME",
+    env = acquire(world, "kept", "-t", "20")
+    process = start(world, "watch", "-v", "-t", "8", "--on-end", f"echo $REDLOCK_STATUS $REDLOCK_NAME",
                     env=env)
     expect("is kept" in process.stderr.readline(), "it says so")
-    time.sleep(2)
+    world.one.ask("PEXPIRE", "kept", "8000")
+    world.one.await_renewal("kept")
     expect_equal(world.one.ask("GET", "kept"), env["REDLOCK_TOKEN"])
     process.terminate()
-    expect_equal(process.communicate(timeout=20)[0], "CANCELED kept\n")
+    expect_equal(process.communicate(timeout=PATIENCE)[0], "CANCELED kept\n")
     expect_equal(process.returncode, 0)
     expect(held(world, "kept"), "it is left to its ttl")
-    env = acquire(world, "given", "-t", "5")
+    env = acquire(world, "given", "-t", "60")
     process = start(world, "watch", "-v", "--release", env=env)
     process.stderr.readline()
     process.terminate()
-    expect_equal(process.wait(timeout=20), 0)
+    expect_equal(process.wait(timeout=PATIENCE), 0)
     expect(not held(world, "given"), "--release gives it back")
 
 
 def watch_tells(world):
     """watch runs --on-error for renewals that fail, and --on-end when the lock is lost: 79"""
-    env = acquire(world, "told", "-t", "2")
-    process = start(world, "watch", "-v", "-t", "2", "--on-error", "echo error $REDLOCK_STATUS",
+    env = acquire(world, "told", "-t", "20")
+    process = start(world, "watch", "-v", "-t", "5", "--on-error", "echo error $REDLOCK_STATUS",
                     "--on-end", "echo end $REDLOCK_STATUS", env=env)
     process.stderr.readline()
     world.one.signal(signal.SIGSTOP)
-    time.sleep(1.5)
-    world.one.signal(signal.SIGCONT)
-    expect(process.stdout.readline().startswith("error "), "a renewal failed")
+    try:
+        expect(process.stdout.readline().startswith("error "), "a renewal failed")
+    finally:
+        world.one.signal(signal.SIGCONT)
     world.one.ask("SET", "told", "somebody", "PX", "60000")
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=PATIENCE)
     expect(out.endswith("end LOST\n"), out)
     expect_equal(process.returncode, 79)
     world.one.ask("DEL", "told")
@@ -180,16 +186,16 @@ def watch_tells(world):
 def wait_for_free(world):
     """wait ends when the lock is free, with 75 when it is not in time"""
     expect_equal(run(world, "wait", "nobody")[0], 0)
-    env = acquire(world, "taken", "-t", "20")
+    env = acquire(world, "taken", "-t", "60")
     expect_equal(run(world, "wait", "-n", "taken")[0], 75)
     expect_equal(run(world, "wait", "-w", "0.3", "-E", "4", "taken")[0], 4)
     process = start(world, "wait", "taken")
     time.sleep(0.3)
     expect(process.poll() is None, "it waits")
     expect_equal(run(world, "release", env=env)[0], 0)
-    expect_equal(process.wait(timeout=20), 0)
-    acquire(world, "taken", "-t", "0.5")
-    expect_equal(run(world, "wait", "-w", "10", "taken")[0], 0, "an end by ttl")
+    expect_equal(process.wait(timeout=PATIENCE), 0)
+    acquire(world, "taken", "-t", "1")
+    expect_equal(run(world, "wait", *WAIT, "taken")[0], 0, "an end by ttl")
 
 
 def wait_without_servers(world):
@@ -203,7 +209,7 @@ def wait_without_servers(world):
 
 def break_asks(world):
     """break asks on a terminal and says whom it throws out; no is 1"""
-    acquire(world, "broken", "--label", "the-holder")
+    acquire(world, "broken", "-t", "60", "--label", "the-holder")
     for answer, wanted in (("n\n", 1), ("\n", 1), ("y\n", 0)):
         pid, terminal = pty.fork()
         if pid == 0:
@@ -222,12 +228,11 @@ def break_asks(world):
 
 def break_by_script(world):
     """break --yes throws out without asking, and its holder is told by its next renewal"""
-    process = start(world, "run", "-t", "0.5", "--label", "worker", "thrown", "-c", "echo on; sleep 60")
-    process.stdout.readline()
+    process = begin(world, "run", "-t", "3", *WAIT, "--label", "worker", "thrown", "-c", "echo on; sleep 600")
     code, _, err = run(world, "break", "--yes", "thrown")
     expect_equal(code, 0)
     expect("worker was thrown out" in err, err)
-    expect_equal(process.wait(timeout=20), 79)
+    expect_equal(process.wait(timeout=PATIENCE), 79)
     code, _, err = run(world, "break", "-y", "thrown")
     expect_equal(code, 0)
     expect("free" in err, err)

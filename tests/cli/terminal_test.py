@@ -9,7 +9,7 @@ import time
 
 sys.dont_write_bytecode = True  # the source tree stays clean
 
-from support import PATIENCE, REDLOCK, expect, expect_equal, main
+from support import PATIENCE, REDLOCK, WAIT, expect, expect_equal, main
 
 
 def prepare(world):
@@ -23,7 +23,7 @@ class Terminal:
         self.text = ""
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            os.execve(REDLOCK, ["redlock", "run", *words], dict(world.env, REDLOCK_URL=world.url))
+            os.execve(REDLOCK, ["redlock", "run", *WAIT, *words], dict(world.env, REDLOCK_URL=world.url))
 
     def await_text(self, text):
         deadline = time.monotonic() + PATIENCE
@@ -93,7 +93,6 @@ def suspend_key(world):
     terminal.type("\x1a")
     expect(os.WIFSTOPPED(terminal.wait(os.WUNTRACED)), "redlock has stopped")
     os.kill(terminal.pid, signal.SIGCONT)
-    time.sleep(0.1)
     terminal.type("more\n")
     terminal.await_text("got more")
     expect_equal(terminal.end(), 0)

@@ -28,7 +28,7 @@ class Nodes {
     nodes.clients = nodes.sockets.map((path) => new Redis({ path, retryStrategy: () => 20 }));
     nodes.clients.forEach((client) => client.on("error", () => {})); // the retries say enough
     await Promise.all(nodes.clients.map((client) => client.ping()));
-    const init = spawnSync(COMMAND, ["init", ...nodes.urls], { encoding: "utf8", timeout: 20000 });
+    const init = spawnSync(COMMAND, ["init", ...nodes.urls], { encoding: "utf8", timeout: 60000 });
     same(0, init.status, `redlock init (${init.stderr})`);
     // One try, and no extension on its own: each test says itself when something happens.
     nodes.redlock = new Redlock(nodes.clients, { retryCount: 0, automaticExtensionThreshold: 100 });
@@ -43,7 +43,7 @@ class Nodes {
     return code;
   }
 
-  async acquires(name, ttl = 10000) {
+  async acquires(name, ttl = 60000) {
     try {
       return await this.redlock.acquire([name], ttl);
     } catch {
@@ -110,33 +110,33 @@ const tests = {
   },
 
   async "a ttl of npm's redlock frees the name"(nodes) {
-    same(true, (await nodes.acquires("job", 800)) !== null, "npm's redlock acquires");
+    same(true, (await nodes.acquires("job", 4000)) !== null, "npm's redlock acquires");
     same(BUSY, await nodes.runOnce("job", "-n"), "at once");
-    same(0, await nodes.runOnce("job", "-w", "6"), "with a wait beyond the ttl");
+    same(0, await nodes.runOnce("job", "-w", "60"), "with a wait beyond the ttl");
   },
 
   async "a ttl of the command frees the name"(nodes) {
-    const holder = await Holder.start(nodes, "job", "-t", "0.8");
+    const holder = await Holder.start(nodes, "job", "-t", "3", "-w", "60");
     await holder.crash();
     same(null, await nodes.acquires("job"), "right after the crash");
-    await sleep(1500); // ttl and margin
+    await sleep(4000); // ttl and margin, 3.75 s
     const lock = await nodes.acquires("job");
     same(true, lock !== null, "after the ttl");
     await lock.release();
   },
 
   async "the command waits until npm's redlock releases"(nodes) {
-    const lock = await nodes.acquires("job", 20000);
-    const waiter = nodes.runOnce("job", "-w", "15");
+    const lock = await nodes.acquires("job", 60000);
+    const waiter = nodes.runOnce("job", "-w", "60");
     await sleep(300);
     await lock.release();
     same(0, await waiter, "the command got it");
   },
 
   async "an extended lock of npm's redlock stays"(nodes) {
-    const lock = await nodes.acquires("job", 1000);
-    const extended = await lock.extend(10000);
-    await sleep(1200);
+    const lock = await nodes.acquires("job", 3000);
+    const extended = await lock.extend(60000);
+    await sleep(3100);
     same(BUSY, await nodes.runOnce("job", "-n"), "after the first ttl");
     await extended.release();
   },

@@ -25,7 +25,7 @@ class Server:
             [program, "--port", "0", "--unixsocket", self.socket, "--save", "", "--dir", self.folder,
              "--maxmemory-policy", "noeviction"], stdout=subprocess.DEVNULL)
         self.client = redis.Redis(unix_socket_path=self.socket)
-        for _ in range(1000):
+        for _ in range(6000):
             try:
                 self.client.ping()
                 return
@@ -45,14 +45,14 @@ class Holder:
 
     def __init__(self, server, name, *options):
         self.process = subprocess.Popen(
-            [REDLOCK, "run", "--url", "unix://" + server.socket, *options, name, "--",
+            [REDLOCK, "run", "--url", "unix://" + server.socket, "-w", "60", *options, name, "--",
              "sh", "-c", "echo held; cat >/dev/null"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         if self.process.stdout.readline() != b"held\n":
             raise AssertionError("redlock run did not get the lock")
 
     def end(self):
         self.process.stdin.close()
-        code = self.process.wait(timeout=20)
+        code = self.process.wait(timeout=60)
         self.process.stdout.close()
         return code
 
@@ -66,7 +66,7 @@ class Holder:
 def run_once(server, name, *options):
     """The exit code of `redlock run NAME true`."""
     done = subprocess.run([REDLOCK, "run", "--url", "unix://" + server.socket, *options, name, "--", "true"],
-                          stderr=subprocess.PIPE, timeout=30, check=False)
+                          stderr=subprocess.PIPE, timeout=90, check=False)
     return done.returncode
 
 
@@ -76,7 +76,7 @@ def same(wanted, got, what):
 
 
 def redis_py_keeps_the_command_out(server):
-    lock = Lock(server.client, "job", timeout=10)
+    lock = Lock(server.client, "job", timeout=60)
     same(True, lock.acquire(blocking=False), "redis-py acquires")
     same(BUSY, run_once(server, "job", "-n"), "redlock run -n")
     same(BUSY, run_once(server, "job", "-w", "0.3"), "redlock run -w")
@@ -88,42 +88,42 @@ def redis_py_keeps_the_command_out(server):
 
 def the_command_keeps_redis_py_out(server):
     holder = Holder(server, "job")
-    same(False, Lock(server.client, "job", timeout=10).acquire(blocking=False), "redis-py acquires")
-    same(True, Lock(server.client, "job", timeout=10).locked(), "redis-py sees it locked")
+    same(False, Lock(server.client, "job", timeout=60).acquire(blocking=False), "redis-py acquires")
+    same(True, Lock(server.client, "job", timeout=60).locked(), "redis-py sees it locked")
     same(0, holder.end(), "redlock run ends")
-    lock = Lock(server.client, "job", timeout=10)
+    lock = Lock(server.client, "job", timeout=60)
     same(True, lock.acquire(blocking=False), "redis-py acquires after the release")
     lock.release()
 
 
 def a_ttl_of_redis_py_frees_the_name(server):
-    same(True, Lock(server.client, "job", timeout=0.6).acquire(blocking=False), "redis-py acquires")
+    same(True, Lock(server.client, "job", timeout=4).acquire(blocking=False), "redis-py acquires")
     same(BUSY, run_once(server, "job", "-n"), "at once")
-    same(0, run_once(server, "job", "-w", "5"), "with a wait beyond the ttl")
+    same(0, run_once(server, "job", "-w", "60"), "with a wait beyond the ttl")
 
 
 def a_ttl_of_the_command_frees_the_name(server):
-    holder = Holder(server, "job", "-t", "0.8")
+    holder = Holder(server, "job", "-t", "3")
     holder.crash()
-    lock = Lock(server.client, "job", timeout=10)
+    lock = Lock(server.client, "job", timeout=60)
     same(False, lock.acquire(blocking=False), "redis-py, right after the crash")
-    same(True, lock.acquire(blocking=True, blocking_timeout=5), "redis-py, with a wait beyond the ttl")
+    same(True, lock.acquire(blocking=True, blocking_timeout=60), "redis-py, with a wait beyond the ttl")
     lock.release()
 
 
 def the_command_waits_until_redis_py_releases(server):
-    lock = Lock(server.client, "job", timeout=20)
+    lock = Lock(server.client, "job", timeout=60)
     same(True, lock.acquire(blocking=False), "redis-py acquires")
-    waiter = subprocess.Popen([REDLOCK, "run", "--url", "unix://" + server.socket, "-w", "20", "job", "--", "true"])
+    waiter = subprocess.Popen([REDLOCK, "run", "--url", "unix://" + server.socket, "-w", "60", "job", "--", "true"])
     time.sleep(0.3)
     same(None, waiter.poll(), "the command waits")
     lock.release()
-    same(0, waiter.wait(timeout=10), "the command got it")
+    same(0, waiter.wait(timeout=60), "the command got it")
 
 
 def redis_py_cannot_release_the_commands_lock(server):
     holder = Holder(server, "job")
-    stranger = Lock(server.client, "job", timeout=10)
+    stranger = Lock(server.client, "job", timeout=60)
     stranger.local.token = b"not the token"
     try:
         stranger.release()
@@ -135,17 +135,17 @@ def redis_py_cannot_release_the_commands_lock(server):
 
 
 def an_extended_lock_of_redis_py_stays(server):
-    lock = Lock(server.client, "job", timeout=0.5)
+    lock = Lock(server.client, "job", timeout=2)
     same(True, lock.acquire(blocking=False), "redis-py acquires")
-    lock.extend(10, replace_ttl=True)
-    time.sleep(0.6)
+    lock.extend(60, replace_ttl=True)
+    time.sleep(2.1)
     same(BUSY, run_once(server, "job", "-n"), "after the first ttl")
     lock.release()
 
 
 def a_name_of_any_characters_is_the_same_key(server):
     name = "a name: {with} spaces/and-ünïcode"
-    lock = Lock(server.client, name, timeout=10)
+    lock = Lock(server.client, name, timeout=60)
     same(True, lock.acquire(blocking=False), "redis-py acquires")
     same(BUSY, run_once(server, name, "-n"), "redlock run -n")
     lock.release()

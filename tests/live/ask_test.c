@@ -44,9 +44,12 @@ static const char *url_of(const char *login, const char *tail) {
 }
 
 static redlock_ask *opened(const char *url) {
+    redlock_ask_options options = REDLOCK_INIT(redlock_ask_options);
     redlock_node_report report;
     redlock_ask *ask = NULL;
-    int status = redlock_ask_open(url, NULL, &ask, &report);
+    options.answer_timeout_ms = 30000; /* sanitizers and busy machines are slow */
+    options.connect_timeout_ms = 30000;
+    int status = redlock_ask_open(url, &options, &ask, &report);
     if (status != REDLOCK_OK) {
         fail_msg("open: %s: %s", redlock_status_name(status), report.words);
     }
@@ -101,7 +104,7 @@ static void words_may_be_any_bytes(void **state) {
     assert_int_equal(redlock_ask_command(ask, words, lengths, 2, &reply, &report), REDLOCK_OK);
     assert_int_equal(reply->text_len, 6);
     assert_memory_equal(reply->text, "a\0b\r\n\xff", 7); /* and a NUL */
-    assert_true(report.latency_us >= 0 && report.latency_us < 5000000);
+    assert_true(report.latency_us >= 0 && report.latency_us < 30000000);
     assert_null(strstr(report.where, "s3"));
     redlock_ask_close(ask);
 }
@@ -129,13 +132,17 @@ static void many_are_sent_before_the_first_answer_is_taken(void **state) {
 }
 
 static void the_url_says_login_and_database(void **state) {
+    redlock_ask_options options = REDLOCK_INIT(redlock_ask_options);
     redlock_ask *ask = NULL;
     redlock_node_report report;
     (void)state;
-    assert_int_equal(redlock_ask_open(url_of("", ""), NULL, &ask, &report), REDLOCK_AUTH_REQUIRED);
+    options.connect_timeout_ms = 30000;
+    assert_int_equal(redlock_ask_open(url_of("", ""), &options, &ask, &report),
+                     REDLOCK_AUTH_REQUIRED);
     assert_non_null(strstr(report.words, "NOAUTH"));
-    assert_int_equal(redlock_ask_open(url_of(":wrong@", ""), NULL, &ask, &report), REDLOCK_AUTH);
-    assert_int_equal(redlock_ask_open(url_of(":s3%20cret@", "/999"), NULL, &ask, &report),
+    assert_int_equal(redlock_ask_open(url_of(":wrong@", ""), &options, &ask, &report),
+                     REDLOCK_AUTH);
+    assert_int_equal(redlock_ask_open(url_of(":s3%20cret@", "/999"), &options, &ask, &report),
                      REDLOCK_REFUSED);
     assert_null(ask);
     ask = opened(url_of("default:s3%20cret@", "/3"));
@@ -171,9 +178,10 @@ static void a_server_that_hangs_costs_the_timeout(void **state) {
     const char *const ping[] = {"PING"};
     (void)state;
     options.answer_timeout_ms = 100;
-    options.connect_timeout_ms = 100;
+    options.connect_timeout_ms = 30000;
     assert_int_equal(redlock_ask_open(url_of(":s3%20cret@", ""), &options, &ask, &report),
                      REDLOCK_OK);
+    options.connect_timeout_ms = 100;
     test_server_pause(server);
     assert_int_equal(redlock_ask_command(ask, ping, NULL, 1, &reply, &report), REDLOCK_SILENT);
     assert_int_equal(redlock_ask_command(ask, ping, NULL, 1, &reply, &report), REDLOCK_CLOSED);

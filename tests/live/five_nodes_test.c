@@ -40,7 +40,7 @@ static int teardown(void **state) {
     (void)state;
     redlock_client_destroy(client);
     test_fleet_assert_free(&fleet,
-                           3000); /* a release that waited for a connection ended with the client */
+                           5000); /* a release that waited for a connection ended with the client */
     return 0;
 }
 
@@ -62,9 +62,10 @@ static uint32_t count_holding(const redlock_lock *lock) {
     return count;
 }
 
-/* Grants that come after the quorum join the hold: within a moment it lies on `wanted` nodes. */
+/* Grants that come after the quorum join the hold, and what they have missed renewals heal: in the end
+ * it lies on `wanted` nodes. */
 static void assert_holding_becomes(const redlock_lock *lock, uint32_t wanted) {
-    int64_t until = test_now_ms() + 3000;
+    int64_t until = test_now_ms() + TEST_PATIENCE_MS;
     while (count_holding(lock) != wanted && test_now_ms() < until) {
         test_nap_ms(10);
     }
@@ -82,21 +83,6 @@ static uint32_t count_voting(redlock_lock *lock, int status, redlock_report *rep
     return count;
 }
 
-/* Waits until the lock has been renewed once more; it stays held all the while. */
-static void assert_renewed(redlock_lock *lock, int64_t within_ms) {
-    int64_t until = test_now_ms() + within_ms, last = redlock_lock_remaining_ms(lock);
-    while (test_now_ms() < until) {
-        test_nap_ms(5);
-        assert_true(redlock_lock_is_held(lock));
-        int64_t left = redlock_lock_remaining_ms(lock);
-        if (left > last + 10) {
-            return;
-        }
-        last = left < last ? left : last;
-    }
-    fail_msg("not renewed");
-}
-
 /* --- quorums --------------------------------------------------------------------------------- */
 
 static void all_five_hold(void **state) {
@@ -106,7 +92,7 @@ static void all_five_hold(void **state) {
     assert_holding_becomes(lock, NODES);
     redlock_client *second = test_fleet_client(&fleet, NULL);
     redlock_report report = REDLOCK_INIT(redlock_report);
-    TEST_STATUS(redlock_acquire(second, "job", 3, NULL, &other, &report), REDLOCK_HELD, &report);
+    TEST_STATUS(test_acquire(second, "job", NULL, &other, &report), REDLOCK_HELD, &report);
     redlock_client_destroy(second);
     test_give(lock);
 }
@@ -126,7 +112,7 @@ static void fences_grow_over_changing_quorums(void **state) {
             test_server_resume(fleet.server[i / 20]);
         }
     }
-    test_fleet_assert_free(&fleet, 2000);
+    test_fleet_assert_free(&fleet, 5000);
 }
 
 static void dead_minority_and_dead_majority(void **state) {
@@ -140,11 +126,15 @@ static void dead_minority_and_dead_majority(void **state) {
         test_give(lock);
     }
     test_server_kill(fleet.server[4]);
-    int64_t before = test_now_ms();
-    TEST_STATUS(redlock_acquire(client, "job", 3, NULL, &none, &report), REDLOCK_NO_QUORUM,
-                &report);
-    assert_true(test_now_ms() - before < 800); /* before any timeout */
-    test_fleet_assert_free(&fleet, 1000);
+    int64_t took_ms = INT64_MAX;
+    for (int i = 0; i < 5 && took_ms >= 800; i++) { /* a busy machine may be slow once */
+        int64_t before = test_now_ms();
+        TEST_STATUS(redlock_acquire(client, "job", 3, NULL, &none, &report), REDLOCK_NO_QUORUM,
+                    &report);
+        took_ms = test_now_ms() - before;
+    }
+    assert_true(took_ms < 800); /* before any timeout */
+    test_fleet_assert_free(&fleet, 5000);
 }
 
 static void hung_node_changes_nothing(void **state) {
@@ -158,7 +148,7 @@ static void hung_node_changes_nothing(void **state) {
     lock = test_take(fresh, "job", 2000); /* it never saw the hung node */
     test_give(lock);
     test_server_resume(fleet.server[2]);
-    test_fleet_assert_free(&fleet, 3000);
+    test_fleet_assert_free(&fleet, 5000);
     redlock_client_destroy(fresh);
     lock = test_take(client, "job", 8000);
     test_give(lock);
@@ -171,7 +161,7 @@ static void two_clients_take_turns(void **state) {
     redlock_report report = REDLOCK_INIT(redlock_report);
     uint64_t last = 0;
     options.ttl_ms = 5000;
-    options.wait_ms = 5000;
+    options.wait_ms = TEST_PATIENCE_MS;
     options.retry_min_ms = 5;
     options.retry_jitter_ms = 20;
     for (int i = 0; i < 20; i++) {
@@ -179,7 +169,7 @@ static void two_clients_take_turns(void **state) {
                                                                       i % 2 == 0 ? second : client;
         redlock_lock *lock = NULL, *none = NULL;
         TEST_STATUS(redlock_acquire(now, "job", 3, &options, &lock, &report), REDLOCK_OK, &report);
-        TEST_STATUS(redlock_acquire(then, "job", 3, NULL, &none, &report), REDLOCK_HELD, &report);
+        TEST_STATUS(test_acquire(then, "job", NULL, &none, &report), REDLOCK_HELD, &report);
         assert_true(redlock_lock_fence(lock) > last);
         last = redlock_lock_fence(lock);
         test_give(lock);
@@ -194,8 +184,7 @@ static void new_nodes_are_not_ready(void **state) {
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_lock *none = NULL;
     ask_every_node("FLUSHALL", NULL, NULL);
-    TEST_STATUS(redlock_acquire(client, "job", 3, NULL, &none, &report), REDLOCK_NOT_READY,
-                &report);
+    TEST_STATUS(test_acquire(client, "job", NULL, &none, &report), REDLOCK_NOT_READY, &report);
     assert_non_null(strstr(report.sentence, "redlock init"));
     ask_every_node("FLUSHALL", NULL, NULL); /* asking began the silence: as if it had not */
     TEST_STATUS(redlock_client_init_nodes(client, 0, &report), REDLOCK_OK, &report);
@@ -213,7 +202,8 @@ static void node_restarted_empty_gives_no_vote(void **state) {
     redlock_client *fresh = test_fleet_client(&fleet, NULL);
     lock = test_take(fresh, "job", 8000);
     assert_holding_becomes(lock, NODES - 1);
-    int64_t until = test_now_ms() + 3000; /* its connection is not the first to be ready */
+    int64_t until =
+        test_now_ms() + TEST_PATIENCE_MS; /* its connection may be the last to be ready */
     while (count_voting(lock, REDLOCK_NOT_READY, &report) != 1 && test_now_ms() < until) {
         test_nap_ms(10);
     }
@@ -222,7 +212,7 @@ static void node_restarted_empty_gives_no_vote(void **state) {
     assert_int_equal(test_lock_count(fleet.server[1]), 0);
     TEST_STATUS(redlock_client_init_nodes(fresh, 0, &report), REDLOCK_NOT_READY, &report);
     TEST_STATUS(redlock_client_init_nodes(fresh, 1, &report), REDLOCK_OK, &report);
-    assert_renewed(lock, 6000);
+    assert_true(test_is_renewed(lock));
     assert_holding_becomes(lock, NODES);
     test_give(lock);
     redlock_client_destroy(fresh);
@@ -234,7 +224,7 @@ static void emptied_node_is_noticed(void **state) {
     redlock_lock *lock = test_take(client, "job", 8000);
     assert_holding_becomes(lock, NODES);
     free(test_server_ask(fleet.server[3], "FLUSHALL", NULL));
-    int64_t until = test_now_ms() + 3000;
+    int64_t until = test_now_ms() + TEST_PATIENCE_MS;
     while (count_voting(lock, REDLOCK_NOT_READY, &report) != 1 && test_now_ms() < until) {
         test_nap_ms(10);
     }
@@ -249,7 +239,7 @@ static void without_guard_a_node_is_healed(void **state) {
     redlock_client_options options = REDLOCK_INIT(redlock_client_options);
     options.flags = REDLOCK_CLIENT_GUARD_OFF;
     redlock_client *open = test_fleet_client(&fleet, &options);
-    redlock_lock *lock = test_take(open, "job", 900);
+    redlock_lock *lock = test_take_kept(open, "job", 6000, 300);
     assert_holding_becomes(lock, NODES);
     test_server_restart(fleet.server[0], true);
     assert_holding_becomes(lock, NODES);
@@ -264,10 +254,10 @@ static void without_guard_a_node_is_healed(void **state) {
 
 static void forgotten_scripts_are_taught_again(void **state) {
     (void)state;
-    redlock_lock *lock = test_take(client, "job", 1500);
+    redlock_lock *lock = test_take_kept(client, "job", 6000, 400);
     ask_every_node("SCRIPT", "FLUSH", NULL);
-    assert_renewed(lock, 1500);
-    assert_renewed(lock, 1500);
+    assert_true(test_is_renewed(lock));
+    assert_true(test_is_renewed(lock));
     ask_every_node("SCRIPT", "FLUSH", NULL);
     test_give(lock);
     ask_every_node("SCRIPT", "FLUSH", NULL);
@@ -276,12 +266,12 @@ static void forgotten_scripts_are_taught_again(void **state) {
 
 static void killed_connections_come_back(void **state) {
     (void)state;
-    redlock_lock *lock = test_take(client, "job", 1500);
+    redlock_lock *lock = test_take_kept(client, "job", 6000, 400);
     for (int i = 0; i < 3; i++) {
         for (uint32_t node = 0; node < NODES; node++) {
             free(test_server_ask(fleet.server[node], "CLIENT", "KILL", "TYPE", "normal", NULL));
         }
-        assert_renewed(lock, 1500);
+        assert_true(test_is_renewed(lock));
     }
     test_give(lock);
 }
@@ -289,13 +279,13 @@ static void killed_connections_come_back(void **state) {
 static void hold_outlives_a_dead_minority(void **state) {
     (void)state;
     redlock_report report = REDLOCK_INIT(redlock_report);
-    redlock_lock *lock = test_take(client, "job", 1500);
+    redlock_lock *lock = test_take_kept(client, "job", 3000, 400);
     test_server_kill(fleet.server[0]);
     test_server_pause(fleet.server[1]);
-    assert_renewed(lock, 1500);
-    assert_renewed(lock, 1500);
-    test_server_pause(fleet.server[2]); /* a majority is gone now */
-    int64_t until = test_now_ms() + 1600;
+    assert_true(test_is_renewed(lock));
+    assert_true(test_is_renewed(lock));
+    test_server_pause(fleet.server[2]);   /* a majority is gone now */
+    int64_t until = test_now_ms() + 3000; /* its ttl */
     while (redlock_lock_is_held(lock) && test_now_ms() < until) {
         test_nap_ms(5);
     }
@@ -303,7 +293,7 @@ static void hold_outlives_a_dead_minority(void **state) {
     TEST_STATUS(redlock_release(lock, &report), REDLOCK_NOT_HELD, &report);
     test_server_resume(fleet.server[1]);
     test_server_resume(fleet.server[2]);
-    test_fleet_assert_free(&fleet, 4000);
+    test_fleet_assert_free(&fleet, TEST_PATIENCE_MS);
 }
 
 /* The answers of the slower nodes are still on their way when the client ends. */
@@ -313,7 +303,7 @@ static void ending_at_once_leaves_nothing(void **state) {
         redlock_client *brief = test_fleet_client(&fleet, NULL);
         test_give(test_take(brief, "job", 8000));
         redlock_client_destroy(brief);
-        test_fleet_assert_free(&fleet, 500);
+        test_fleet_assert_free(&fleet, 5000);
     }
 }
 

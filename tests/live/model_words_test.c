@@ -426,7 +426,7 @@ static void refuses_as_replica(void **state) {
 }
 
 static void wait_for_failed_save(test_pair *p) {
-    for (int i = 0; i < 200; i++) {
+    for (int i = 0; i < 3000; i++) {
         char *info = test_server_ask(p->server, "INFO", "persistence", NULL);
         bool has_failed = info != NULL && strstr(info, "rdb_last_bgsave_status:err") != NULL;
 
@@ -481,7 +481,7 @@ static void refuses_without_permission(void **state) {
 }
 
 static void wait_while_busy_is(test_pair *p, bool is_busy) {
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 3000; i++) {
         char *said = test_server_ask(p->server, "PING", NULL);
         assert_non_null(said);
         bool said_so = strncmp(said, "-BUSY", 5) == 0;

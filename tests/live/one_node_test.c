@@ -53,10 +53,17 @@ static int teardown(void **state) {
     return 0;
 }
 
-/* One attempt at "job" with these options; TIMEOUT, HELD and the like are for the caller. */
+/* One attempt at "job" that is heard; TIMEOUT, HELD and the like are for the caller. */
 static int try_job(redlock_client *client, const redlock_acquire_options *options,
                    redlock_lock **ret_lock, redlock_report *report) {
-    return redlock_acquire(client, "job", 3, options, ret_lock, report);
+    return test_acquire(client, "job", options, ret_lock, report);
+}
+
+/* The key was planted to live for `wanted` ms, at `since_ms` at the earliest. */
+static void assert_lives(test_server *server, const char *key, int64_t wanted, int64_t since_ms) {
+    int64_t left = test_pttl(server, key);
+    assert_true(left <= wanted);
+    assert_true(left >= wanted - (test_now_ms() - since_ms) - 2);
 }
 
 static bool is_random_token(const char *token, const char *label) {
@@ -68,7 +75,8 @@ static bool is_random_token(const char *token, const char *label) {
 
 static void key_is_the_name_and_value_the_token(void **state) {
     live_bench *bench = *state;
-    redlock_lock *lock = test_take(bench->client, "job", 8000);
+    int64_t before = test_now_ms();
+    redlock_lock *lock = test_take_unkept(bench->client, "job", 8000);
     size_t token_len = 0, name_len = 0;
     const char *token = redlock_lock_token(lock, &token_len);
     assert_int_equal(token_len, strlen(token));
@@ -76,9 +84,9 @@ static void key_is_the_name_and_value_the_token(void **state) {
     assert_true(test_value_is(bench->server, "job", token));
     assert_string_equal(redlock_lock_name(lock, &name_len), "job");
     assert_int_equal(name_len, 3);
-    int64_t left = test_pttl(bench->server, "job"); /* ttl and the margin, min(1 s, ttl/4) */
-    assert_in_range(left, 8000, 9000);
-    assert_in_range(redlock_lock_remaining_ms(lock), 4000, 8000 - 80 - 2);
+    assert_lives(bench->server, "job", 9000, before); /* ttl and the margin, min(1 s, ttl/4) */
+    int64_t left = redlock_lock_remaining_ms(lock);
+    assert_true(left <= 8000 - 80 - 2 && left >= 8000 - 80 - 4 - (test_now_ms() - before));
     assert_true(redlock_lock_is_held(lock));
     test_give(lock);
     assert_int_equal(test_lock_count(bench->server), 0);
@@ -90,12 +98,15 @@ static void ttl_is_bounded_by_the_margin_asked_for(void **state) {
     redlock_lock *lock = NULL;
     options.ttl_ms = 4000;
     options.margin_ms = 3000;
+    options.renew_ms = REDLOCK_NO_RENEW;
+    int64_t before = test_now_ms();
     assert_int_equal(try_job(bench->client, &options, &lock, NULL), REDLOCK_OK);
-    assert_in_range(test_pttl(bench->server, "job"), 6000, 7000);
+    assert_lives(bench->server, "job", 7000, before);
     test_give(lock);
     options.margin_ms = -1;
+    before = test_now_ms();
     assert_int_equal(try_job(bench->client, &options, &lock, NULL), REDLOCK_OK);
-    assert_in_range(test_pttl(bench->server, "job"), 3000, 4000);
+    assert_lives(bench->server, "job", 4000, before);
     test_give(lock);
 }
 
@@ -103,17 +114,17 @@ static void held_says_who_and_how_long(void **state) {
     live_bench *bench = *state;
     redlock_client_options other_options = REDLOCK_INIT(redlock_client_options);
     redlock_report report = REDLOCK_INIT(redlock_report);
-    redlock_lock *lock = test_take(bench->client, "job", 8000), *none = NULL;
+    redlock_lock *lock = test_take(bench->client, "job", 20000), *none = NULL;
     other_options.label = "other";
     redlock_client *other = test_fleet_client(&bench->fleet, &other_options);
     int64_t before = test_now_ms();
     TEST_STATUS(try_job(other, NULL, &none, &report), REDLOCK_HELD, &report);
-    assert_true(test_now_ms() - before < 2000);
+    assert_true(test_now_ms() - before < 15000); /* long before it ends */
     assert_null(none);
     assert_int_equal(report.status, REDLOCK_HELD);
     assert_int_equal(report.node[0].status, REDLOCK_HELD);
     assert_string_equal(report.node[0].words, "tester");
-    assert_in_range(report.node[0].left_ms, 5000, 9000);
+    assert_in_range(report.node[0].left_ms, 5000, 21000);
     assert_true(report.node[0].latency_us > 0);
     assert_non_null(strstr(report.sentence, "held by tester"));
     assert_non_null(strstr(report.node[0].where, "unix://"));
@@ -126,9 +137,9 @@ static void waiter_gets_it_when_it_is_free(void **state) {
     redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_lock *lock = NULL;
-    free(test_server_ask(bench->server, "SET", "job", "foreign", "PX", "400", NULL));
-    options.wait_ms = 10000;
     int64_t before = test_now_ms();
+    free(test_server_ask(bench->server, "SET", "job", "foreign", "PX", "400", NULL));
+    options.wait_ms = TEST_PATIENCE_MS;
     TEST_STATUS(try_job(bench->client, &options, &lock, &report), REDLOCK_OK, &report);
     assert_true(test_now_ms() - before >= 390);
     test_give(lock);
@@ -139,7 +150,7 @@ static void wait_runs_out(void **state) {
     redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_lock *lock = NULL;
-    free(test_server_ask(bench->server, "SET", "job", "foreign", "PX", "20000", NULL));
+    free(test_server_ask(bench->server, "SET", "job", "foreign", "PX", "200000", NULL));
     options.wait_ms = 400;
     int64_t before = test_now_ms();
     TEST_STATUS(try_job(bench->client, &options, &lock, &report), REDLOCK_TIMEOUT, &report);
@@ -191,15 +202,19 @@ static void fence_grows_over_a_lifted_mark(void **state) {
 static void extend_lengthens_and_never_shortens(void **state) {
     live_bench *bench = *state;
     redlock_report report = REDLOCK_INIT(redlock_report);
-    redlock_lock *lock = test_take_unkept(bench->client, "job", 3000);
+    redlock_lock *lock = test_take_unkept(bench->client, "job", 10000);
     uint64_t fence = redlock_lock_fence(lock);
     TEST_STATUS(redlock_extend(lock, 20000, &report), REDLOCK_OK, &report);
-    assert_in_range(redlock_lock_remaining_ms(lock), 15000, 20000);
-    assert_in_range(test_pttl(bench->server, "job"), 16000, 21000);
+    assert_in_range(redlock_lock_remaining_ms(lock), 12000, 20000);
+    assert_in_range(test_pttl(bench->server, "job"), 12000, 21000);
     assert_int_equal(report.granted, 1);
-    TEST_STATUS(redlock_try_extend(lock, 2000, &report), REDLOCK_OK, &report);
-    assert_true(redlock_lock_remaining_ms(lock) > 14000);
-    assert_true(test_pttl(bench->server, "job") > 14000);
+    int status = redlock_try_extend(lock, 2000, &report);
+    for (int i = 0; status == REDLOCK_NO_QUORUM && i < 20; i++) { /* one round that was too slow */
+        status = redlock_try_extend(lock, 2000, &report);
+    }
+    TEST_STATUS(status, REDLOCK_OK, &report);
+    assert_true(redlock_lock_remaining_ms(lock) > 10000);
+    assert_true(test_pttl(bench->server, "job") > 10000);
     TEST_STATUS(redlock_extend(lock, 30000, &report), REDLOCK_OK, &report);
     assert_true(redlock_lock_remaining_ms(lock) > 20000);
     TEST_STATUS(redlock_extend(lock, -1, &report), REDLOCK_BAD_TTL, &report);
@@ -228,7 +243,7 @@ static void own_token_acquires_or_extends(void **state) {
     redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_lock *first = NULL, *again = NULL, *none = NULL;
-    options.ttl_ms = 3000;
+    options.ttl_ms = 9000;
     options.renew_ms = REDLOCK_NO_RENEW;
     options.token = "job-4711";
     options.token_len = 8;
@@ -237,7 +252,7 @@ static void own_token_acquires_or_extends(void **state) {
     options.ttl_ms = 20000;
     TEST_STATUS(try_job(bench->client, &options, &again, &report), REDLOCK_OK, &report);
     assert_int_equal(redlock_lock_fence(again), redlock_lock_fence(first));
-    assert_true(test_pttl(bench->server, "job") > 15000);
+    assert_true(test_pttl(bench->server, "job") > 10000);
     options.token = "job-4712";
     TEST_STATUS(try_job(bench->client, &options, &none, &report), REDLOCK_HELD, &report);
     test_give(again);
@@ -266,16 +281,17 @@ static void adopt_hands_over(void **state) {
     redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_client *other = test_fleet_client(&bench->fleet, NULL);
-    redlock_lock *lock = test_take_unkept(bench->client, "job", 3000), *adopted = NULL;
+    redlock_lock *lock = test_take_unkept(bench->client, "job", 9000), *adopted = NULL;
     size_t token_len = 0;
     const char *token = redlock_lock_token(lock, &token_len);
     options.ttl_ms = 20000;
+    options.node_timeout_ms = 5000;
     TEST_STATUS(redlock_adopt(other, "job", 3, token, token_len, redlock_lock_fence(lock), &options,
                               &adopted, &report),
                 REDLOCK_OK, &report);
     assert_int_equal(redlock_lock_fence(adopted), redlock_lock_fence(lock));
     assert_string_equal(redlock_lock_token(adopted, NULL), token);
-    assert_in_range(redlock_lock_remaining_ms(adopted), 15000, 20000);
+    assert_in_range(redlock_lock_remaining_ms(adopted), 10000, 20000);
     test_give(adopted);
     TEST_STATUS(redlock_release(lock, &report), REDLOCK_NOT_HELD, &report);
     redlock_client_destroy(other);
@@ -388,7 +404,7 @@ static void short_ttl_of_five_ms(void **state) {
     if (status == REDLOCK_OK) {
         (void)redlock_release(lock, NULL);
     }
-    test_fleet_assert_free(&bench->fleet, 200);
+    test_fleet_assert_free(&bench->fleet, 5000);
 }
 
 /* --- looking --------------------------------------------------------------------------------- */

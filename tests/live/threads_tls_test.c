@@ -31,7 +31,8 @@ static test_server *server;
 static test_tls_relay *relay;
 static redlock_client *client;
 static worker workers[THREADS];
-static atomic_int holders;
+static atomic_int holders,
+    is_going_on;        /* rounds are made until it is 0, and as many as were asked for */
 static int64_t counter; /* guarded by the lock "shared" alone */
 
 static int group_setup(void **state) {
@@ -59,7 +60,7 @@ static int setup(void **state) {
                                  test_server_socket(server));
     (void)snprintf(url, sizeof url, "rediss://127.0.0.1:%d", test_tls_relay_port(relay));
     options.tls_ca_file = test_authority_path(authority, "ca.crt");
-    options.connect_timeout_ms = 10000;
+    options.connect_timeout_ms = 20000;
     for (int i = 0; i < THREADS; i++) {
         workers[i] = (worker){.index = i};
     }
@@ -71,8 +72,8 @@ static int teardown(void **state) {
     (void)state;
     redlock_client_destroy(client);
     test_tls_relay_stop(relay);
-    int64_t until =
-        test_now_ms() + 15000; /* what an acquire that failed may have left for its ttl */
+    int64_t until = test_now_ms() +
+                    TEST_PATIENCE_MS; /* what an acquire that failed may have left for its ttl */
     while (test_lock_count(server) != 0 && test_now_ms() < until) {
         test_nap_ms(20);
     }
@@ -110,12 +111,12 @@ static void *own_names(void *ctx) {
     worker *self = ctx;
     redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
     char name[32];
-    int name_len = snprintf(name, sizeof name, "own-%d", self->index);
+    (void)snprintf(name, sizeof name, "own-%d", self->index);
     options.wait_ms = self->wait_ms;
     options.ttl_ms = 5000;
-    for (int i = 0; i < self->rounds; i++) {
+    for (int i = 0; i < self->rounds || atomic_load(&is_going_on) != 0; i++) {
         redlock_lock *lock = NULL;
-        int status = redlock_acquire(client, name, (size_t)name_len, &options, &lock, NULL);
+        int status = test_acquire(client, name, &options, &lock, NULL);
         if (!is_good(self, status)) {
             continue;
         }
@@ -162,11 +163,19 @@ static void eight_threads_count_under_one_lock(void **state) {
 
 static void threads_outlive_their_connections(void **state) {
     (void)state;
+    atomic_store(&is_going_on, 1);
     start(8, 60, 30000, own_names);
-    for (int i = 0; i < 10; i++) {
+    for (uint32_t i = 0, handshakes = 0; i < 10; i++) {
+        int64_t until =
+            test_now_ms() + 5000; /* what is cut before it stood was no connection yet */
+        while (test_tls_relay_counts(relay).handshakes <= handshakes && test_now_ms() < until) {
+            test_nap_ms(5);
+        }
+        handshakes = test_tls_relay_counts(relay).handshakes;
         test_nap_ms(30);
         test_tls_relay_cut(relay);
     }
+    atomic_store(&is_going_on, 0);
     join(8);
     assert_true(test_tls_relay_counts(relay).resumed > 0);
 }

@@ -101,7 +101,7 @@ static redlock_client_options trusting(void) {
     options.tls_ca_file = ca_file;
     options.tls_cert_file = client_crt;
     options.tls_key_file = client_key;
-    options.connect_timeout_ms = 5000; /* sanitizers are slow; where it matters it is set */
+    options.connect_timeout_ms = 20000; /* sanitizers are slow; where it matters it is set */
     return options;
 }
 
@@ -125,12 +125,11 @@ static void whole_life_of_a_lock(void **state) {
     (void)state;
     for (int i = 0; i < 2; i++) {
         redlock_client *client = client_at(i == 0 ? "127.0.0.1" : "localhost", tls_port, &options);
-        redlock_lock *lock = test_take(client, "job", 1000);
+        redlock_lock *lock = test_take_kept(client, "job", 6000, 300);
         assert_true(test_value_is(server, "job", redlock_lock_token(lock, NULL)));
-        test_nap_ms(1500); /* renewed by the keeper */
-        assert_true(redlock_lock_is_held(lock));
+        assert_true(test_is_renewed(lock)); /* by the keeper */
         TEST_STATUS(redlock_extend(lock, 20000, &report), REDLOCK_OK, &report);
-        assert_in_range(test_pttl(server, "job"), 15000, 22000);
+        assert_in_range(test_pttl(server, "job"), 10000, 22000);
         test_give(lock);
         redlock_client_destroy(client);
     }
@@ -159,7 +158,7 @@ static void waiter_is_woken(void **state) {
     assert_int_equal(pthread_create(&thread, NULL, give_later, held), 0);
     int64_t before = test_now_ms();
     TEST_STATUS(redlock_acquire(waiter, "job", 3, &wait, &lock, &report), REDLOCK_OK, &report);
-    assert_in_range(test_now_ms() - before, 250, 2500);
+    assert_in_range(test_now_ms() - before, 250, 4500); /* polls are 5,000 apart */
     assert_int_equal(pthread_join(thread, NULL), 0);
     test_give(lock);
     redlock_client_destroy(waiter);
@@ -171,7 +170,7 @@ static void killed_connections_come_back(void **state) {
     redlock_acquire_options patient = REDLOCK_INIT(redlock_acquire_options);
     redlock_client *client = client_at("127.0.0.1", tls_port, &options);
     (void)state;
-    patient.wait_ms = 10000;
+    patient.wait_ms = TEST_PATIENCE_MS;
     for (int i = 0; i < 5; i++) {
         redlock_report report = REDLOCK_INIT(redlock_report);
         redlock_lock *lock = NULL;
@@ -194,7 +193,7 @@ static redlock_report refusal_at(int port, const redlock_client_options *options
     int64_t before = test_now_ms();
     TEST_STATUS(redlock_acquire(client, "job", 3, &wait, &lock, &report), REDLOCK_UNTRUSTED,
                 &report);
-    assert_true(test_now_ms() - before < 6000);
+    assert_true(test_now_ms() - before < 15000);
     assert_null(lock);
     redlock_client_destroy(client);
     return report;
@@ -249,7 +248,7 @@ static void untrusted_gets_nothing(test_authority *whose, const char *name, cons
     test_tls_relay *relay = relay_of(whose, name, 0);
     redlock_report report = refusal_at(test_tls_relay_port(relay), &options);
     says(&report, words);
-    int64_t until = test_now_ms() + 2000;
+    int64_t until = test_now_ms() + TEST_PATIENCE_MS;
     while (test_tls_relay_counts(relay).failed == 0 && test_now_ms() < until) {
         test_nap_ms(5); /* for the alert, which tells the server's people why */
     }
@@ -294,7 +293,7 @@ static void reconnect_resumes_the_session(void **state) {
     test_tls_relay *relay = relay_of(authority, "host", 0);
     redlock_client *client = client_at("127.0.0.1", test_tls_relay_port(relay), &options);
     (void)state;
-    patient.wait_ms = 10000;
+    patient.wait_ms = TEST_PATIENCE_MS;
     for (int i = 0; i < 4; i++) {
         redlock_report report = REDLOCK_INIT(redlock_report);
         redlock_lock *lock = NULL;
@@ -326,12 +325,12 @@ static void slow_handshake_is_bounded(void **state) {
         int64_t before = test_now_ms();
         TEST_STATUS(redlock_acquire(client, "job", 3, NULL, &lock, &report), REDLOCK_NO_QUORUM,
                     &report);
-        assert_in_range(test_now_ms() - before, 350, 2500);
+        assert_in_range(test_now_ms() - before, 350, 10000); /* else it is 20,000 */
         assert_int_equal(report.node[0].status, REDLOCK_SILENT);
         redlock_client_destroy(client);
     }
     test_tls_relay_set_mode(relay, TEST_TLS_PASS);
-    options.connect_timeout_ms = 5000;
+    options.connect_timeout_ms = 20000;
     redlock_client *client = client_at("127.0.0.1", test_tls_relay_port(relay), &options);
     test_give(test_take(client, "job", 8000));
     redlock_client_destroy(client);
@@ -459,8 +458,17 @@ static int count_in_memory(void) {
 
 /* The map of memory may change under the counting, when the keeper starts or ends: what is meant is
  * what stays. */
+static int count_what_stays(void) {
+    int last = -1, count = count_in_memory();
+    for (int i = 0; i < 10 && count != last; i++) {
+        last = count;
+        count = count_in_memory();
+    }
+    return count;
+}
+
 static void assert_count_in_memory(int wanted) {
-    int64_t until = test_now_ms() + 3000;
+    int64_t until = test_now_ms() + TEST_PATIENCE_MS;
     int count = count_in_memory();
     while (count != wanted && test_now_ms() < until) {
         test_nap_ms(50);
@@ -487,9 +495,9 @@ static redlock_client *client_of_wiped_url(const char *scheme_and_login, const c
  * not even the buffers that it went out through; and when the client is gone, nobody. */
 static void password_is_wiped_after_use(void **state) {
     char rest[160];
+    int before = count_what_stays();
     (void)state;
     for (int i = 0; i < 2; i++) {
-        int before = count_in_memory();
         if (i == 0) {
             (void)snprintf(rest, sizeof rest, "127.0.0.1:%d", tls_port);
         } else {

@@ -50,7 +50,11 @@ redlock_client *test_fleet_client(const test_fleet *fleet, const redlock_client_
 void test_fleet_init_nodes(const test_fleet *fleet) {
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_client *client = test_fleet_client(fleet, NULL);
+    int64_t until = test_now_ms() + TEST_PATIENCE_MS;
     int status = redlock_client_init_nodes(client, 1, &report);
+    while (status == REDLOCK_NO_QUORUM && test_now_ms() < until) {
+        status = redlock_client_init_nodes(client, 1, &report);
+    }
     redlock_client_destroy(client);
     TEST_STATUS(status, REDLOCK_OK, &report);
 }
@@ -179,28 +183,67 @@ void test_status_at(int status, int wanted, const redlock_report *report, const 
     _fail(file, line);
 }
 
-static redlock_lock *take(redlock_client *client, const char *name, int64_t ttl_ms,
-                          int64_t renew_ms) {
+bool test_was_unheard(int status, const redlock_report *report) {
+    bool was_silent = false;
+    for (uint32_t i = 0; i < report->node_count; i++) {
+        was_silent = was_silent || report->node[i].status == REDLOCK_SILENT;
+    }
+    return status == REDLOCK_EXPIRED || (status == REDLOCK_NO_QUORUM && was_silent);
+}
+
+int test_acquire(redlock_client *client, const char *name, const redlock_acquire_options *options,
+                 redlock_lock **ret_lock, redlock_report *report) {
+    redlock_report own = REDLOCK_INIT(redlock_report);
+    redlock_report *told = report != NULL ? report : &own;
+    int64_t until = test_now_ms() + TEST_PATIENCE_MS;
+    int status = redlock_acquire(client, name, strlen(name), options, ret_lock, told);
+    while (test_was_unheard(status, told) && test_now_ms() < until) {
+        test_nap_ms(5);
+        status = redlock_acquire(client, name, strlen(name), options, ret_lock, told);
+    }
+    return status;
+}
+
+redlock_lock *test_take_kept(redlock_client *client, const char *name, int64_t ttl_ms,
+                             int64_t renew_ms) {
     redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
     redlock_report report = REDLOCK_INIT(redlock_report);
     redlock_lock *lock = NULL;
     options.ttl_ms = ttl_ms;
     options.renew_ms = renew_ms;
-    int status = redlock_acquire(client, name, strlen(name), &options, &lock, &report);
-    TEST_STATUS(status, REDLOCK_OK, &report);
-    assert_true(redlock_lock_is_held(lock));
+    int64_t before = test_now_ms();
+    TEST_STATUS(test_acquire(client, name, &options, &lock, &report), REDLOCK_OK, &report);
+    while (!redlock_lock_is_held(lock)) { /* we stood still for all of its ttl */
+        assert_true(test_now_ms() - before >= ttl_ms - ttl_ms / 100 - 3);
+        assert_true(test_now_ms() - before < TEST_PATIENCE_MS);
+        (void)redlock_release(lock, NULL);
+        TEST_STATUS(test_acquire(client, name, &options, &lock, &report), REDLOCK_OK, &report);
+    }
     return lock;
 }
 
 redlock_lock *test_take(redlock_client *client, const char *name, int64_t ttl_ms) {
-    return take(client, name, ttl_ms, 0);
+    return test_take_kept(client, name, ttl_ms, 0);
 }
 
 redlock_lock *test_take_unkept(redlock_client *client, const char *name, int64_t ttl_ms) {
-    return take(client, name, ttl_ms, REDLOCK_NO_RENEW);
+    return test_take_kept(client, name, ttl_ms, REDLOCK_NO_RENEW);
 }
 
 void test_give(redlock_lock *lock) {
     redlock_report report = REDLOCK_INIT(redlock_report);
     TEST_STATUS(redlock_release(lock, &report), REDLOCK_OK, &report);
+}
+
+bool test_is_renewed(redlock_lock *lock) {
+    int64_t until = test_now_ms() + TEST_PATIENCE_MS, last = redlock_lock_remaining_ms(lock);
+    while (test_now_ms() < until && redlock_lock_is_held(lock)) {
+        test_nap_ms(5);
+        int64_t left = redlock_lock_remaining_ms(lock);
+        if (left > last + 10) {
+            return true;
+        }
+        last = left < last ? left : last;
+    }
+    return false;
 }

@@ -38,16 +38,30 @@ void test_fleet_assert_free(const test_fleet *fleet, int64_t within_ms);
 bool test_value_is(test_server *server, const char *name, const char *value);
 int64_t test_pttl(test_server *server, const char *key);
 
+/* What has to happen is waited for so long: sanitizers and busy machines are slow. */
+#define TEST_PATIENCE_MS INT64_C(30000)
+
 int64_t test_now_ms(void); /* of a clock that counts suspend, as the library's does */
 int64_t test_now_us(void);
 void test_nap_ms(int64_t ms);
 int test_fd_count(void);
 int test_thread_count(void);
 
-/* Takes and releases in one word, for tests whose point is another. */
+/* Whether an attempt failed because servers that are well were not heard in time.  On a machine that
+ * stands still for a moment it is the right answer. */
+bool test_was_unheard(int status, const redlock_report *report);
+/* redlock_acquire, again and again until it was heard: for servers that are well.  Asserts nothing. */
+int test_acquire(redlock_client *client, const char *name, const redlock_acquire_options *options,
+                 redlock_lock **ret_lock, redlock_report *report);
+/* Takes and releases in one word, for tests whose point is another; a take is tried until it was
+ * heard.  A kept one is renewed every `renew_ms`, so that its ttl may be long. */
 redlock_lock *test_take(redlock_client *client, const char *name, int64_t ttl_ms);
+redlock_lock *test_take_kept(redlock_client *client, const char *name, int64_t ttl_ms,
+                             int64_t renew_ms);
 redlock_lock *test_take_unkept(redlock_client *client, const char *name, int64_t ttl_ms);
 void test_give(redlock_lock *lock);
+/* Waits until the lock is renewed once more; false when it is lost or never is. */
+bool test_is_renewed(redlock_lock *lock);
 /* Fails with both statuses by name and the report's sentence. */
 void test_status_at(int status, int wanted, const redlock_report *report, const char *file,
                     int line);

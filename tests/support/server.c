@@ -30,7 +30,8 @@
 #define EXTRA_ARGS_MAX 32
 #define ASK_WORDS_MAX 32
 #define START_TRIES 5
-#define START_TIMEOUT_MS 20000
+#define START_TIMEOUT_MS 60000
+#define ANSWER_TIMEOUT_MS 20000
 #define REPLY_DEPTH_MAX 8
 #define TMPDIR_BYTES_MAX 40
 
@@ -466,7 +467,7 @@ long test_server_pid(const test_server *server) {
 }
 
 char *test_server_command(test_server *server, int argc, const char *const *argv) {
-    return server_ask(server, 5000, argc, argv);
+    return server_ask(server, ANSWER_TIMEOUT_MS, argc, argv);
 }
 
 char *test_server_ask(test_server *server, const char *word, ...) {

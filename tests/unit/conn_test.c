@@ -33,7 +33,7 @@
 #include "drive/clock.h"
 #include "support/fake_server.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS 30000
 #define SEEN_MAX 4096u
 #define COUNT_OF(array) ((uint32_t)(sizeof(array) / sizeof(array)[0]))
 #define RUN_ID "0123456789abcdef0123456789abcdef01234567"

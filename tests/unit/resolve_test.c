@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define WAIT_MS 10000
+#define WAIT_MS 30000
 
 /* --- the C library's getaddrinfo, but "hang" waits for `gate` and "missing" is not found ------ */
 
