@@ -274,29 +274,42 @@ void redlock_sim_link_send(redlock_sim_world *world, uint32_t client, const redl
 
 /* --- at the node ----------------------------------------------------------------------------- */
 
+/* One round of a greeting.  True when all of it was answered. */
+static bool greet_round(redlock_sim_world *world, const redlock_sim_event *event,
+                        redlock_hello *hello, size_t len, bool *ret_is_closed) {
+    redlock_resp_reader reader;
+    redlock_sim_said said =
+        redlock_sim_server_feed(world->node[event->node].server, event->connection,
+                                (redlock_bytes){.at = world->scratch, .len = len});
+    redlock_resp_reader_init(&reader);
+    bool is_done = false;
+    *ret_is_closed = said.is_closed;
+    for (size_t at = 0, used; at < said.bytes.len && !is_done; at += used) {
+        if (redlock_resp_read(&reader, said.bytes.at + at, said.bytes.len - at, &used) !=
+            REDLOCK_RESP_DONE) {
+            hello->status = REDLOCK_PROTOCOL;
+            break;
+        }
+        is_done = redlock_hello_take(hello, &reader, said.bytes.at + at);
+        redlock_resp_reader_init(&reader);
+    }
+    return is_done;
+}
+
 /* A whole greeting at one instant, for worlds without the wire. */
 static void greet_at_once(redlock_sim_world *world, redlock_sim_event event) {
     redlock_hello hello;
-    redlock_resp_reader reader;
     redlock_url url = {.scheme = REDLOCK_URL_TCP, .host = "node", .port = 6379};
     redlock_sim_server *server = world->node[event.node].server;
     size_t len = redlock_hello_start(&hello, &url, redlock_bytes_of("sim"), world->scratch,
                                      REDLOCK_HELLO_BYTES_MAX);
-    redlock_sim_said said = redlock_sim_server_feed(
-        server, event.connection, (redlock_bytes){.at = world->scratch, .len = len});
-    redlock_resp_reader_init(&reader);
-    bool is_done = false;
-    for (size_t at = 0, used; at < said.bytes.len && !is_done; at += used) {
-        if (redlock_resp_read(&reader, said.bytes.at + at, said.bytes.len - at, &used) !=
-            REDLOCK_RESP_DONE) {
-            hello.status = REDLOCK_PROTOCOL;
-            break;
-        }
-        is_done = redlock_hello_take(&hello, &reader, said.bytes.at + at);
-        redlock_resp_reader_init(&reader);
-    }
+    bool is_done = false, is_closed = false;
+    do {
+        is_done = greet_round(world, &event, &hello, len, &is_closed);
+        len = is_done ? redlock_hello_go_on(&hello, world->scratch, REDLOCK_HELLO_BYTES_MAX) : 0;
+    } while (len > 0 && !is_closed);
     redlock_status status = is_done || hello.status != REDLOCK_OK ? hello.status : REDLOCK_IO;
-    if (!said.is_closed) {
+    if (!is_closed) {
         redlock_sim_server_hang_up(server,
                                    event.connection); /* typed commands need no connection */
     }
@@ -468,6 +481,14 @@ static void bytes_arrive(redlock_sim_world *world, redlock_sim_event *event) {
 
 /* --- at the client --------------------------------------------------------------------------- */
 
+/* What lies in the scratch. */
+static void greeting_send(redlock_sim_world *world, const redlock_sim_event *event, size_t len) {
+    if (!link_of(world, event)->is_stuck_there) {
+        put_pieces(world, event_of(world, REDLOCK_SIM_EVENT_TO_NODE, event->client, event->node),
+                   true, (redlock_bytes){.at = world->scratch, .len = len}, NULL);
+    }
+}
+
 static void accepted(redlock_sim_world *world, redlock_sim_event *event) {
     redlock_sim_link *link = link_of(world, event);
     if (!is_current(link, event)) {
@@ -480,11 +501,7 @@ static void accepted(redlock_sim_world *world, redlock_sim_event *event) {
         redlock_resp_reader_init(&link->reader);
         link->is_greeting = true;
         link->in_len = 0;
-        if (!link->is_stuck_there) {
-            put_pieces(world,
-                       event_of(world, REDLOCK_SIM_EVENT_TO_NODE, event->client, event->node), true,
-                       (redlock_bytes){.at = world->scratch, .len = len}, NULL);
-        }
+        greeting_send(world, event, len);
         return;
     }
     link->is_up = true;
@@ -527,6 +544,11 @@ static void greeting_goes_on(redlock_sim_world *world, redlock_sim_event *event,
                              const uint8_t *data) {
     redlock_sim_link *link = link_of(world, event);
     if (!redlock_hello_take(&link->hello, &link->reader, data)) {
+        return;
+    }
+    size_t more = redlock_hello_go_on(&link->hello, world->scratch, REDLOCK_HELLO_BYTES_MAX);
+    if (more > 0) {
+        greeting_send(world, event, more);
         return;
     }
     link->is_greeting = false;

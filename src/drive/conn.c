@@ -190,6 +190,18 @@ static void conn_greet(redlock_conn *conn) {
     conn->out.has_secret = conn->url.password[0] != '\0';
 }
 
+/* Teaches the server the scripts that it lacks.  True: the greeting goes on. */
+static bool conn_greet_more(redlock_conn *conn) {
+    redlock_buffer *pending = &conn->out.pending;
+    REDLOCK_ASSERT(conn->state == CONN_GREETING && pending->len == 0);
+    if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for the greeting");
+        return true;
+    }
+    pending->len = redlock_hello_go_on(&conn->greeting, pending->at, pending->size);
+    return pending->len > 0;
+}
+
 /* What a step of the handshake came to. */
 static void conn_shook(redlock_conn *conn, redlock_tls_result result) {
     if (result == REDLOCK_TLS_FAILED) {
@@ -504,7 +516,7 @@ static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_n
     bool listens = conn->channel.len > 0;
     redlock_fact fact = {.kind = listens ? REDLOCK_FACT_SUBSCRIBED : REDLOCK_FACT_LINK_UP,
                          .node = conn->node};
-    if (!redlock_hello_take(&conn->greeting, &conn->reader, data)) {
+    if (!redlock_hello_take(&conn->greeting, &conn->reader, data) || conn_greet_more(conn)) {
         return;
     }
 

@@ -20,9 +20,13 @@ typedef enum hello_question {
     QUESTION_INFO_MEMORY,
     QUESTION_TIME,
     QUESTION_NAME,
+    QUESTION_EXISTS,
     QUESTION_SUBSCRIBE,
     QUESTION_LOAD /* + the command's kind - 1: its script; the last questions */
 } hello_question;
+
+#define SCRIPT_COUNT ((uint32_t)REDLOCK_COMMAND_DECLARE - (uint32_t)REDLOCK_COMMAND_GRANT + 1u)
+#define ALL_SCRIPTS ((1u << SCRIPT_COUNT) - 1u)
 
 /* --- asking ---------------------------------------------------------------------------------- */
 
@@ -67,6 +71,11 @@ static void ask_info(redlock_hello *hello, redlock_resp_writer *writer, hello_qu
     say(writer, section);
 }
 
+static void ask_time(redlock_hello *hello, redlock_resp_writer *writer) {
+    ask(hello, writer, QUESTION_TIME, 1);
+    say(writer, "TIME");
+}
+
 static void ask_name(redlock_hello *hello, redlock_resp_writer *writer, redlock_bytes label) {
     if (label.len == 0) {
         return;
@@ -75,6 +84,19 @@ static void ask_name(redlock_hello *hello, redlock_resp_writer *writer, redlock_
     say(writer, "CLIENT");
     say(writer, "SETNAME");
     redlock_resp_write_bulk(writer, label);
+}
+
+static uint32_t script_bit(int kind) {
+    return 1u << ((uint32_t)kind - (uint32_t)REDLOCK_COMMAND_GRANT);
+}
+
+static void ask_exists(redlock_hello *hello, redlock_resp_writer *writer) {
+    ask(hello, writer, QUESTION_EXISTS, 2 + SCRIPT_COUNT);
+    say(writer, "SCRIPT");
+    say(writer, "EXISTS");
+    for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
+        say(writer, redlock_script_of((redlock_command_kind)kind)->sha1);
+    }
 }
 
 static void ask_load(redlock_hello *hello, redlock_resp_writer *writer, redlock_command_kind kind) {
@@ -98,12 +120,31 @@ size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock
     ask_info(hello, &writer, QUESTION_INFO_SERVER, "server");
     ask_info(hello, &writer, QUESTION_INFO_REPLICATION, "replication");
     ask_info(hello, &writer, QUESTION_INFO_MEMORY, "memory");
-    ask(hello, &writer, QUESTION_TIME, 1);
-    say(&writer, "TIME");
+    ask_time(hello, &writer);
     ask_name(hello, &writer, label);
-    for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
-        ask_load(hello, &writer, (redlock_command_kind)kind);
+    ask_exists(hello, &writer);
+    REDLOCK_ASSERT(writer.len <= size);
+    return writer.len;
+}
+
+/* TIME once more, so that what is learned of the server's clock is not a round trip old. */
+size_t redlock_hello_go_on(redlock_hello *hello, uint8_t *out, size_t size) {
+    redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
+    uint32_t lacks = hello->lacks;
+
+    REDLOCK_ASSERT(hello->answered == hello->asked);
+    if (hello->status != REDLOCK_OK || lacks == 0) {
+        return 0;
     }
+    hello->asked = 0;
+    hello->answered = 0;
+    hello->lacks = 0;
+    for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
+        if ((lacks & script_bit(kind)) != 0) {
+            ask_load(hello, &writer, (redlock_command_kind)kind);
+        }
+    }
+    ask_time(hello, &writer);
     REDLOCK_ASSERT(writer.len <= size);
     return writer.len;
 }
@@ -304,7 +345,26 @@ static void take_load(redlock_hello *hello, uint8_t asked, const redlock_resp_va
     }
 }
 
+static void take_exists(redlock_hello *hello, const redlock_resp_value *value) {
+    if (value[0].kind != REDLOCK_RESP_ARRAY || value[0].count != SCRIPT_COUNT) {
+        problem_note(hello, REDLOCK_PROTOCOL, "a reply to SCRIPT EXISTS that is none");
+        return;
+    }
+    for (uint32_t i = 0; i < SCRIPT_COUNT; i++) {
+        const redlock_resp_value *one = &value[1 + i];
+        bool is_known = one->kind == REDLOCK_RESP_INTEGER && one->integer == 1;
+
+        hello->lacks |= is_known ? 0 : script_bit((int)REDLOCK_COMMAND_GRANT + (int)i);
+    }
+}
+
 static void take_error(redlock_hello *hello, uint8_t asked, redlock_bytes words) {
+    /* Whoever may not ask may still teach; and when nothing is to be had of scripts, the words about
+     * the teaching are the ones to tell. */
+    if (asked == (uint8_t)QUESTION_EXISTS) {
+        hello->lacks = ALL_SCRIPTS;
+        return;
+    }
     /* The name only helps whoever reads CLIENT LIST; a user that may not set it still may lock. */
     if (asked == (uint8_t)QUESTION_NAME) {
         return;
@@ -335,6 +395,9 @@ static void take_reply(redlock_hello *hello, uint8_t asked, const redlock_resp_v
         return;
     case QUESTION_TIME:
         take_time(hello, value, data);
+        return;
+    case QUESTION_EXISTS:
+        take_exists(hello, value);
         return;
     case QUESTION_SUBSCRIBE:
         if (!redlock_message_confirms(value, data)) {

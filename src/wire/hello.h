@@ -1,7 +1,8 @@
 /* hello.h -- the first words on a new connection: log in, pick the database, ask what the server
- * is, teach it our scripts.
+ * is and which of our scripts it knows, teach it the others.
  *
- * All commands go out in one write.  The replies say whether the server may vote: it must be Redis
+ * All questions go out in one write; the scripts, in a second one, only to a server that lacks them,
+ * because they are fifty times as long as all the rest.  The replies say whether the server may vote: it must be Redis
  * or Valkey, a master, and must not evict keys. */
 #ifndef REDLOCK_WIRE_HELLO_H
 #define REDLOCK_WIRE_HELLO_H
@@ -29,6 +30,7 @@ typedef struct redlock_hello {             /* what has been learned so far */
     uint64_t time_ms;   /* the node's clock, from TIME */
     char version[16];   /* "7.0.15", for people */
     bool is_valkey;
+    uint32_t lacks; /* a bit for each script that the server has to be taught */
 } redlock_hello;
 
 /* Begins a new greeting and writes its bytes; `size` is at least REDLOCK_HELLO_BYTES_MAX.
@@ -40,9 +42,12 @@ size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock
 size_t redlock_hello_start_listening(redlock_hello *hello, const redlock_url *url,
                                      redlock_bytes label, redlock_bytes channel, uint8_t *out,
                                      size_t size);
-/* Takes the next reply.  True when it was the last one: then `status` is final.  A server that
+/* Takes the next reply.  True when it was the last one: then redlock_hello_go_on says whether there
+ * is a second round, and `status` is final when there is none.  A server that
  * hangs up before that may have said why already: `status` and `words` tell. */
 bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader,
                         const uint8_t *data);
+/* After the last reply: the second round's bytes, `size` as above.  0: the greeting is over. */
+size_t redlock_hello_go_on(redlock_hello *hello, uint8_t *out, size_t size);
 
 #endif

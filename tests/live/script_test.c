@@ -97,11 +97,14 @@ static redlock_status greet(live_node *node, const char *url_text, redlock_hello
     redlock_url_error error;
 
     assert_int_equal(redlock_url_parse(redlock_bytes_of(url_text), &url, &error), REDLOCK_OK);
-    link_send(node, out,
-              redlock_hello_start(hello, &url, redlock_bytes_of("test"), out, sizeof out));
-    do {
-        link_read(node);
-    } while (!redlock_hello_take(hello, &node->reader, node->in));
+    size_t len = redlock_hello_start(hello, &url, redlock_bytes_of("test"), out, sizeof out);
+    while (len > 0) {
+        link_send(node, out, len);
+        do {
+            link_read(node);
+        } while (!redlock_hello_take(hello, &node->reader, node->in));
+        len = redlock_hello_go_on(hello, out, sizeof out);
+    }
     return hello->status;
 }
 

@@ -302,6 +302,30 @@ static void link_comes_up_over_unix_socket(void **state) {
     rig_end(rig);
 }
 
+/* A server that knows all scripts but the first: it is taught that one, and only then is the link up. */
+static void link_comes_up_when_the_server_was_taught(void **state) {
+    redlock_hello more = {.status = REDLOCK_OK, .lacks = 1};
+    static uint8_t script[REDLOCK_HELLO_BYTES_MAX];
+    size_t script_len = redlock_hello_go_on(&more, script, sizeof script);
+    (void)state;
+    conn_rig *rig = rig_create();
+    rig_open_unix(rig);
+    assert_memory_equal(rig->replies + rig->replies_len - 32, ":1\r\n:1\r\n", 8);
+    rig->replies[rig->replies_len - 31] = '0';
+    const redlock_fake_step steps[] = {
+        STEP(ACCEPT),
+        {.kind = REDLOCK_FAKE_EXPECT, .bytes = {rig->greeting, rig->greeting_len}},
+        {.kind = REDLOCK_FAKE_SEND, .bytes = {rig->replies, rig->replies_len}},
+        {.kind = REDLOCK_FAKE_GREET, .bytes = {script, script_len}},
+        STEP(STALL)};
+    rig->fake = redlock_fake_start(rig->path, steps, COUNT_OF(steps));
+    redlock_conn_connect(rig->conn);
+    rig_await(rig, 1);
+    assert_up(rig, 0);
+    assert_int_equal(redlock_conn_hello(rig->conn)->lacks, 0);
+    rig_end(rig);
+}
+
 static void link_comes_up_over_tcp(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP(GREET), STEP(STALL)};
     (void)state;
@@ -1107,6 +1131,7 @@ static void real_server_answers(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(link_comes_up_over_unix_socket),
+        cmocka_unit_test(link_comes_up_when_the_server_was_taught),
         cmocka_unit_test(link_comes_up_over_tcp),
         cmocka_unit_test(missing_socket_is_told_by_the_next_dispatch),
         cmocka_unit_test(refused_port_is_told_each_time),
