@@ -303,11 +303,12 @@ static void greet_at_once(redlock_sim_world *world, redlock_sim_event event) {
     redlock_sim_server *server = world->node[event.node].server;
     size_t len = redlock_hello_start(&hello, &url, redlock_bytes_of("sim"), world->scratch,
                                      REDLOCK_HELLO_BYTES_MAX);
-    bool is_done = false, is_closed = false;
-    do {
+    bool is_closed = false;
+    bool is_done = greet_round(world, &event, &hello, len, &is_closed);
+    if (is_done && hello.status == REDLOCK_OK && hello.lacks != 0) {
+        len = redlock_hello_teach(&hello, world->scratch, REDLOCK_HELLO_BYTES_MAX);
         is_done = greet_round(world, &event, &hello, len, &is_closed);
-        len = is_done ? redlock_hello_go_on(&hello, world->scratch, REDLOCK_HELLO_BYTES_MAX) : 0;
-    } while (len > 0 && !is_closed);
+    }
     redlock_status status = is_done || hello.status != REDLOCK_OK ? hello.status : REDLOCK_IO;
     if (!is_closed) {
         redlock_sim_server_hang_up(server,
@@ -546,15 +547,14 @@ static void greeting_goes_on(redlock_sim_world *world, redlock_sim_event *event,
     if (!redlock_hello_take(&link->hello, &link->reader, data)) {
         return;
     }
-    size_t more = redlock_hello_go_on(&link->hello, world->scratch, REDLOCK_HELLO_BYTES_MAX);
-    if (more > 0) {
-        greeting_send(world, event, more);
-        return;
-    }
     link->is_greeting = false;
     if (link->hello.status != REDLOCK_OK) {
         fail(world, event, link->hello.status);
         return;
+    }
+    if (link->hello.lacks != 0) { /* in front of the first command */
+        greeting_send(world, event,
+                      redlock_hello_teach(&link->hello, world->scratch, REDLOCK_HELLO_BYTES_MAX));
     }
     link->is_up = true;
     link->up_at = redlock_sim_local(&world->client[event->client], world->now);
@@ -568,6 +568,13 @@ static void reply_arrives(redlock_sim_world *world, redlock_sim_event *event, co
     redlock_sim_link *link = link_of(world, event);
     if (link->is_greeting) {
         greeting_goes_on(world, event, data);
+        return;
+    }
+    if (redlock_hello_is_open(&link->hello)) { /* a script was taught */
+        (void)redlock_hello_take(&link->hello, &link->reader, data);
+        if (link->hello.status != REDLOCK_OK) {
+            fail(world, event, link->hello.status);
+        }
         return;
     }
     if (link->pending_count == 0) {

@@ -190,16 +190,19 @@ static void conn_greet(redlock_conn *conn) {
     conn->out.has_secret = conn->url.password[0] != '\0';
 }
 
-/* Teaches the server the scripts that it lacks.  True: the greeting goes on. */
-static bool conn_greet_more(redlock_conn *conn) {
+/* The scripts that the server lacks go out in front of the first command. */
+static bool conn_teach(redlock_conn *conn) {
     redlock_buffer *pending = &conn->out.pending;
     REDLOCK_ASSERT(conn->state == CONN_GREETING && pending->len == 0);
-    if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
-        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for the greeting");
+    if (conn->greeting.lacks == 0) {
         return true;
     }
-    pending->len = redlock_hello_go_on(&conn->greeting, pending->at, pending->size);
-    return pending->len > 0;
+    if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for the greeting");
+        return false;
+    }
+    pending->len = redlock_hello_teach(&conn->greeting, pending->at, pending->size);
+    return true;
 }
 
 /* What a step of the handshake came to. */
@@ -516,7 +519,7 @@ static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_n
     bool listens = conn->channel.len > 0;
     redlock_fact fact = {.kind = listens ? REDLOCK_FACT_SUBSCRIBED : REDLOCK_FACT_LINK_UP,
                          .node = conn->node};
-    if (!redlock_hello_take(&conn->greeting, &conn->reader, data) || conn_greet_more(conn)) {
+    if (!redlock_hello_take(&conn->greeting, &conn->reader, data)) {
         return;
     }
 
@@ -526,6 +529,9 @@ static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_n
         conn_fail(conn, conn->hello.status, 0, conn->hello.words);
         return;
     }
+    if (!conn_teach(conn)) {
+        return;
+    }
     conn_move(conn, CONN_UP);
     if (!listens) {
         fact.as.up.run_id =
@@ -533,6 +539,14 @@ static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_n
         fact.as.up.time_ms = conn->hello.time_ms;
     }
     sink->take(sink->ctx, &fact, now);
+}
+
+/* What comes in front of the answers to commands, when scripts were taught. */
+static void dispatch_lesson(redlock_conn *conn, const uint8_t *data) {
+    (void)redlock_hello_take(&conn->greeting, &conn->reader, data); /* one after the other */
+    if (conn->greeting.status != REDLOCK_OK) {
+        conn_fail(conn, conn->greeting.status, 0, conn->greeting.words);
+    }
 }
 
 static void dispatch_answer(redlock_conn *conn, const uint8_t *data, redlock_ns now,
@@ -572,6 +586,10 @@ static bool dispatch_reply(redlock_conn *conn, const uint8_t *data, redlock_ns n
     if (was_greeting) {
         dispatch_greeting(conn, data, now, sink);
         return !conn->doomed && !conn->fault.is_set;
+    }
+    if (redlock_hello_is_open(&conn->greeting)) {
+        dispatch_lesson(conn, data);
+        return !conn->fault.is_set;
     }
     if (conn->channel.len > 0) {
         dispatch_message(conn, data, now, sink);

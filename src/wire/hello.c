@@ -71,11 +71,6 @@ static void ask_info(redlock_hello *hello, redlock_resp_writer *writer, hello_qu
     say(writer, section);
 }
 
-static void ask_time(redlock_hello *hello, redlock_resp_writer *writer) {
-    ask(hello, writer, QUESTION_TIME, 1);
-    say(writer, "TIME");
-}
-
 static void ask_name(redlock_hello *hello, redlock_resp_writer *writer, redlock_bytes label) {
     if (label.len == 0) {
         return;
@@ -120,33 +115,32 @@ size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock
     ask_info(hello, &writer, QUESTION_INFO_SERVER, "server");
     ask_info(hello, &writer, QUESTION_INFO_REPLICATION, "replication");
     ask_info(hello, &writer, QUESTION_INFO_MEMORY, "memory");
-    ask_time(hello, &writer);
+    ask(hello, &writer, QUESTION_TIME, 1);
+    say(&writer, "TIME");
     ask_name(hello, &writer, label);
     ask_exists(hello, &writer);
     REDLOCK_ASSERT(writer.len <= size);
     return writer.len;
 }
 
-/* TIME once more, so that what is learned of the server's clock is not a round trip old. */
-size_t redlock_hello_go_on(redlock_hello *hello, uint8_t *out, size_t size) {
+size_t redlock_hello_teach(redlock_hello *hello, uint8_t *out, size_t size) {
     redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
-    uint32_t lacks = hello->lacks;
 
-    REDLOCK_ASSERT(hello->answered == hello->asked);
-    if (hello->status != REDLOCK_OK || lacks == 0) {
-        return 0;
-    }
+    REDLOCK_ASSERT(!redlock_hello_is_open(hello) && hello->status == REDLOCK_OK);
     hello->asked = 0;
     hello->answered = 0;
-    hello->lacks = 0;
     for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
-        if ((lacks & script_bit(kind)) != 0) {
+        if ((hello->lacks & script_bit(kind)) != 0) {
             ask_load(hello, &writer, (redlock_command_kind)kind);
         }
     }
-    ask_time(hello, &writer);
+    hello->lacks = 0;
     REDLOCK_ASSERT(writer.len <= size);
     return writer.len;
+}
+
+bool redlock_hello_is_open(const redlock_hello *hello) {
+    return hello->answered < hello->asked;
 }
 
 size_t redlock_hello_start_listening(redlock_hello *hello, const redlock_url *url,
@@ -359,9 +353,10 @@ static void take_exists(redlock_hello *hello, const redlock_resp_value *value) {
 }
 
 static void take_error(redlock_hello *hello, uint8_t asked, redlock_bytes words) {
-    /* Whoever may not ask may still teach; and when nothing is to be had of scripts, the words about
-     * the teaching are the ones to tell. */
-    if (asked == (uint8_t)QUESTION_EXISTS) {
+    redlock_status status = redlock_step_error_status(words);
+
+    /* Whoever may not ask may still teach. */
+    if (asked == (uint8_t)QUESTION_EXISTS && status == REDLOCK_NO_PERMISSION) {
         hello->lacks = ALL_SCRIPTS;
         return;
     }
@@ -369,7 +364,7 @@ static void take_error(redlock_hello *hello, uint8_t asked, redlock_bytes words)
     if (asked == (uint8_t)QUESTION_NAME) {
         return;
     }
-    if (problem_is_kept(hello, redlock_step_error_status(words))) {
+    if (problem_is_kept(hello, status)) {
         words_add(hello, words);
     }
 }
@@ -412,7 +407,7 @@ static void take_reply(redlock_hello *hello, uint8_t asked, const redlock_resp_v
 
 bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader,
                         const uint8_t *data) {
-    REDLOCK_ASSERT(hello->answered < hello->asked);
+    REDLOCK_ASSERT(redlock_hello_is_open(hello));
     REDLOCK_ASSERT(reader->value_count >= 1);
     uint8_t asked = hello->questions[hello->answered++];
     const redlock_resp_value *value = reader->values;
@@ -422,5 +417,5 @@ bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader,
     } else {
         take_reply(hello, asked, value, data);
     }
-    return hello->answered == hello->asked;
+    return !redlock_hello_is_open(hello);
 }

@@ -1,8 +1,8 @@
 /* hello.h -- the first words on a new connection: log in, pick the database, ask what the server
  * is and which of our scripts it knows, teach it the others.
  *
- * All questions go out in one write; the scripts, in a second one, only to a server that lacks them,
- * because they are fifty times as long as all the rest.  The replies say whether the server may vote: it must be Redis
+ * All questions go out in one write; the scripts follow only to a server that lacks them, because they
+ * are fifty times as long as all the rest.  The replies say whether the server may vote: it must be Redis
  * or Valkey, a master, and must not evict keys. */
 #ifndef REDLOCK_WIRE_HELLO_H
 #define REDLOCK_WIRE_HELLO_H
@@ -42,12 +42,15 @@ size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock
 size_t redlock_hello_start_listening(redlock_hello *hello, const redlock_url *url,
                                      redlock_bytes label, redlock_bytes channel, uint8_t *out,
                                      size_t size);
-/* Takes the next reply.  True when it was the last one: then redlock_hello_go_on says whether there
- * is a second round, and `status` is final when there is none.  A server that
+/* Takes the next reply.  True when it was the last one: then `status` is final.  A server that
  * hangs up before that may have said why already: `status` and `words` tell. */
 bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader,
                         const uint8_t *data);
-/* After the last reply: the second round's bytes, `size` as above.  0: the greeting is over. */
-size_t redlock_hello_go_on(redlock_hello *hello, uint8_t *out, size_t size);
+/* After the last reply of a server that may vote: the scripts that it has to be taught, `size` as above;
+ * 0: none.  Commands may follow them at once, since a server does one after the other.  The replies
+ * come before those to the commands, and are taken as above. */
+size_t redlock_hello_teach(redlock_hello *hello, uint8_t *out, size_t size);
+/* Whether replies are still to be taken. */
+bool redlock_hello_is_open(const redlock_hello *hello);
 
 #endif

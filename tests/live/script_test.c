@@ -103,7 +103,7 @@ static redlock_status greet(live_node *node, const char *url_text, redlock_hello
         do {
             link_read(node);
         } while (!redlock_hello_take(hello, &node->reader, node->in));
-        len = redlock_hello_go_on(hello, out, sizeof out);
+        len = hello->status == REDLOCK_OK ? redlock_hello_teach(hello, out, sizeof out) : 0;
     }
     return hello->status;
 }

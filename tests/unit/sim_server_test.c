@@ -91,7 +91,7 @@ static redlock_status greet(redlock_sim_server *server, const char *url_text, re
     size_t len = redlock_hello_start(hello, &url, redlock_bytes_of("test"), out, sizeof out);
     while (len > 0) {
         round_play(server, prng, most, (redlock_bytes){.at = out, .len = len}, hello);
-        len = redlock_hello_go_on(hello, out, sizeof out);
+        len = hello->status == REDLOCK_OK ? redlock_hello_teach(hello, out, sizeof out) : 0;
     }
     redlock_sim_server_hang_up(server, 5);
     return hello->status;
