@@ -15,7 +15,9 @@ enum {
     OLDEST_MAJOR = 6,
     OLDEST_MINOR = 2,
     FULL_PERCENT = 95,
-    NEARLY_FULL_PERCENT = 80
+    NEARLY_FULL_PERCENT = 80,
+    CERTIFICATE_DAYS = 14,
+    DAY_S = 86400
 };
 
 /* --- the set --------------------------------------------------------------------------------- */
@@ -51,12 +53,13 @@ static void judge_reach(const redlock_set *set, redlock_findings *findings) {
                 redlock_finding_add(findings, REDLOCK_LEVEL_FAIL, "reach", exam->where);
 
             redlock_finding_what(finding, "no answer: %s", exam->why);
-            redlock_finding_todo(finding,
-                                 up >= set->quorum
-                                     ? "the set works, and one server more that fails may end that"
-                                     : "too few servers are left: nobody can acquire a lock",
-                                 is_login ? "give user and password in the URL or a password file"
-                                          : "start the server, or see the network and the URL");
+            redlock_finding_todo(
+                finding,
+                up >= set->quorum ? "the set works, and one server more that fails may end that"
+                                  : "too few servers are left: nobody can acquire a lock",
+                exam->status == REDLOCK_UNTRUSTED ? "see --tls-ca, --tls-cert, and its certificate"
+                : is_login ? "give user and password in the URL or a password file"
+                           : "start the server, or see the network and the URL");
         }
     }
     if (up == set->count) {
@@ -433,24 +436,82 @@ static bool where_is_private(const char *where) {
     return where[0] == '\0';
 }
 
-static void judge_privacy(const redlock_set *set, redlock_findings *findings) {
-    for (size_t i = 0; i < set->count; i++) {
-        if (where_is_private(set->exam[i].where)) {
-            continue;
-        }
-        redlock_finding *finding =
-            redlock_finding_add(findings, REDLOCK_LEVEL_WARN, "privacy", set->exam[i].where);
+static void judge_certificate(const redlock_set *set, const redlock_exam *exam,
+                              redlock_findings *findings) {
+    int64_t left_s = exam->tls_until_s - set->now_s;
 
-        redlock_finding_what(finding, "no TLS");
-        redlock_finding_todo(finding,
-                             "whoever listens gets the password and the tokens, and can release "
-                             "any lock",
-                             "rediss://, once this build has TLS; a tunnel or a private network "
-                             "until then");
+    if (exam->tls_until_s == 0 || left_s >= CERTIFICATE_DAYS * DAY_S) {
+        return;
+    }
+    redlock_finding *finding =
+        redlock_finding_add(findings, REDLOCK_LEVEL_WARN, "privacy", exam->where);
+
+    if (left_s >= 0) {
+        redlock_finding_what(finding, "%s, and its certificate ends in %lld days", exam->tls,
+                             (long long)(left_s / DAY_S));
+    } else {
+        redlock_finding_what(finding, "%s, and its certificate has expired", exam->tls);
+    }
+    redlock_finding_todo(finding, "from then on no client that checks it will talk to the server",
+                         "renew it, and CONFIG SET tls-cert-file and tls-key-file");
+}
+
+static void judge_plain(const redlock_exam *exam, redlock_findings *findings) {
+    redlock_finding *finding =
+        redlock_finding_add(findings, REDLOCK_LEVEL_WARN, "privacy", exam->where);
+
+    redlock_finding_what(finding, "no TLS");
+    redlock_finding_todo(finding,
+                         "whoever listens gets the password and the tokens, and can release any "
+                         "lock",
+                         "give the server a tls-port and a certificate, and use rediss://; or a "
+                         "tunnel, or a network of its own");
+}
+
+/* What is said when all is well: the oldest protocol, the certificate that ends first. */
+static void privacy_tell(const redlock_set *set, redlock_findings *findings) {
+    redlock_finding *finding = redlock_finding_add(findings, REDLOCK_LEVEL_OK, "privacy", "");
+    const redlock_exam *first = NULL;
+    const char *oldest = "";
+
+    for (size_t i = 0; i < set->count; i++) {
+        const redlock_exam *exam = &set->exam[i];
+
+        if (exam->tls[0] != '\0') {
+            first = first == NULL || exam->tls_until_s < first->tls_until_s ? exam : first;
+            oldest = oldest[0] == '\0' || strcmp(exam->tls, oldest) < 0 ? exam->tls : oldest;
+        }
+    }
+    if (first == NULL) {
+        redlock_finding_what(finding, "nothing leaves this machine in the clear");
+    } else {
+        redlock_finding_what(finding, "%s; the certificate%s ends in %lld days", oldest,
+                             set->count > 1 ? " that ends first" : "",
+                             (long long)((first->tls_until_s - set->now_s) / DAY_S));
+    }
+}
+
+static void judge_privacy(const redlock_set *set, redlock_findings *findings) {
+    bool has_tls = false;
+
+    for (size_t i = 0; i < set->count; i++) {
+        const redlock_exam *exam = &set->exam[i];
+
+        has_tls = has_tls || exam->tls[0] != '\0';
+        if (!where_is_private(exam->where)) {
+            judge_plain(exam, findings);
+        }
+        judge_certificate(set, exam, findings);
+    }
+    if (has_tls && set->is_insecure) {
+        redlock_finding *finding = redlock_finding_add(findings, REDLOCK_LEVEL_WARN, "privacy", "");
+
+        redlock_finding_what(finding, "certificates are not checked");
+        redlock_finding_todo(finding, "whoever is in between can be the server",
+                             "--tls-ca FILE in place of --tls-insecure");
     }
     if (!redlock_findings_has(findings, "privacy")) {
-        redlock_finding_what(redlock_finding_add(findings, REDLOCK_LEVEL_OK, "privacy", ""),
-                             "nothing leaves this machine in the clear");
+        privacy_tell(set, findings);
     }
 }
 

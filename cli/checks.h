@@ -2,6 +2,7 @@
 #ifndef REDLOCK_CLI_CHECKS_H
 #define REDLOCK_CLI_CHECKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,6 +13,8 @@ typedef struct redlock_set {
     const redlock_exam *exam;
     size_t count, quorum;
     int64_t ttl_max_ms;
+    int64_t now_s;    /* since 1970 */
+    bool is_insecure; /* --tls-insecure */
 } redlock_set;
 
 /* Each check adds one line when all is well, and else one for every server where it is not. */

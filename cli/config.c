@@ -22,12 +22,18 @@ typedef struct config_key {
     const char *subcommands; /* that have it as an option, each between spaces; "": see urls.h */
 } config_key;
 
+#define EVERYWHERE                                                                                 \
+    " run elect acquire extend release hold watch wait break init status ls top doctor "
+
 static const config_key keys[] = {
     {"url", ""},
     {"user", ""},
     {"password-file", ""},
-    {"key-prefix",
-     " run elect acquire extend release hold watch wait break init status ls top doctor "},
+    {"key-prefix", EVERYWHERE},
+    {"tls-ca", EVERYWHERE},
+    {"tls-cert", EVERYWHERE},
+    {"tls-key", EVERYWHERE},
+    {"tls-insecure", EVERYWHERE},
     {"label", " run elect acquire hold "},
     {"ttl", " run elect acquire extend hold watch "},
     {"timeout", " status ls top doctor "},

@@ -6,6 +6,7 @@
 #include "cli/exam.h"
 #include "cli/exit.h"
 #include "cli/finding.h"
+#include "cli/now.h"
 #include "cli/options.h"
 #include "cli/view.h"
 
@@ -30,7 +31,9 @@ static int set_judge(const redlock_view_options *options, redlock_exam *exams,
     const redlock_set set = {.exam = exams,
                              .count = peers.count,
                              .quorum = peers.quorum,
-                             .ttl_max_ms = options->ttl_max_ms};
+                             .ttl_max_ms = options->ttl_max_ms,
+                             .now_s = redlock_now_wall_us() / 1000000,
+                             .is_insecure = options->urls.trust.is_insecure};
     redlock_checks_judge(&set, findings);
     redlock_peers_deinit(&peers);
     if (options->is_json) {

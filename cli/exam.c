@@ -242,6 +242,8 @@ static void samples_take(redlock_exam *exam, redlock_peer *peer) {
 void redlock_exam_take(redlock_exam *exam, redlock_peer *peer, const char *prefix) {
     *exam = (redlock_exam){.is_up = redlock_peer_connect(peer)};
     if (exam->is_up) {
+        (void)snprintf(exam->tls, sizeof(exam->tls), "%s", redlock_ask_tls_version(peer->ask));
+        exam->tls_until_s = redlock_ask_tls_until_s(peer->ask);
         samples_take(exam, peer);
         infos_ask(exam, peer);
         boot_ask(exam, peer, prefix);

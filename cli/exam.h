@@ -41,6 +41,8 @@ typedef struct redlock_exam {
 
     char boot[128];      /* the restart guard's key; empty: there is none */
     int64_t time_ms;     /* the server's clock, when boot was read */
+    char tls[16];        /* "TLSv1.3"; empty: not over TLS */
+    int64_t tls_until_s; /* the end of its certificate, since 1970 */
     char user[64];       /* empty: the server does not tell */
     char lacks[256];     /* rules that the user needs and does not have, for ACL SETUSER */
     char lacks_wake[64]; /* the same for publish and subscribe */

@@ -8,11 +8,23 @@
 #include "cli/exit.h"
 #include "cli/say.h"
 
-/* Runs on the library's thread. */
-static void event_take(const redlock_event *event, void *user) {
-    const redlock_guarded *guarded = user;
+/* A lock that was to be had at once is told on the thread that asked for it, and before the library
+ * starts a thread of its own: a process with one thread is forked in half the time.  Otherwise, and
+ * when it fails, child_start has to do it. */
+static void guard_start_early(redlock_guarded *guarded) {
+    if (pthread_equal(pthread_self(), guarded->thread) && guarded->guard.pid < 0 &&
+        !redlock_guard_start(&guarded->guard)) {
+        redlock_guard_end(&guarded->guard);
+    }
+}
 
-    if (event->kind == REDLOCK_EVENT_RENEWED) {
+/* Runs on the library's thread, or on ours inside of a call to it. */
+static void event_take(const redlock_event *event, void *user) {
+    redlock_guarded *guarded = user;
+
+    if (event->kind == REDLOCK_EVENT_ACQUIRED) {
+        guard_start_early(guarded);
+    } else if (event->kind == REDLOCK_EVENT_RENEWED) {
         redlock_guard_move(&guarded->guard, event->lock);
     }
 }
@@ -20,7 +32,7 @@ static void event_take(const redlock_event *event, void *user) {
 int redlock_guarded_open(redlock_guarded *guarded, redlock_session *session,
                          redlock_session_options *session_options,
                          const redlock_supervise_options *options) {
-    *guarded = (redlock_guarded){.session = session, .options = *options};
+    *guarded = (redlock_guarded){.session = session, .options = *options, .thread = pthread_self()};
     if (!redlock_guard_init(&guarded->guard)) {
         redlock_say_error(&session_options->say, "no memory or descriptor left for the guard: %s",
                           strerror(errno));
@@ -59,7 +71,7 @@ static int child_start(redlock_guarded *guarded, redlock_child *child, const red
     const redlock_say *say = &guarded->session->options->say;
     int error = 0;
 
-    if (!redlock_guard_start(&guarded->guard)) {
+    if (guarded->guard.pid < 0 && !redlock_guard_start(&guarded->guard)) {
         redlock_say_error(say, "no process left for the guard: %s", strerror(errno));
         redlock_guard_end(&guarded->guard);
         return REDLOCK_EXIT_SYSTEM;

@@ -4,6 +4,7 @@
 #ifndef REDLOCK_CLI_GUARDED_H
 #define REDLOCK_CLI_GUARDED_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "cli/command.h"
@@ -15,7 +16,8 @@ typedef struct redlock_guarded {
     redlock_session *session;
     redlock_supervise_options options;
     redlock_guard guard;
-    int end_signal; /* asked the last command to end, from outside or by a key; else 0 */
+    pthread_t thread; /* that opened it */
+    int end_signal;   /* asked the last command to end, from outside or by a key; else 0 */
 } redlock_guarded;
 
 /* Opens the session, too: the same answers.  `options` are copied.  To be ended in any case. */

@@ -8,6 +8,7 @@
 #include "cli/exit.h"
 #include "cli/help_use.h"
 #include "cli/say.h"
+#include "cli/trust.h"
 #include "cli/viewhelp.h"
 
 static const char help_all[] =
@@ -47,7 +48,8 @@ static const char help_init[] =
     "\n"
     "  --url URL            a server; repeat it for all of the set (default: REDLOCK_URL)\n"
     "  --password-file FILE\n"
-    "                       its first line is the password, for URLs that have none\n"
+    "                       its first line is the password, for URLs that have "
+    "none\n" REDLOCK_TRUST_HELP
     "  --key-prefix TEXT    the prefix that the locks will be used with\n"
     "  --force              also when they have been in use: only while nobody holds a lock\n"
     "  -q, --quiet          say nothing but usage errors\n"

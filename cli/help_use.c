@@ -4,11 +4,15 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "cli/trust.h"
+
 #define HELP_URL                                                                                   \
-    "  --url URL            a server: redis://[user:password@]host[:port], unix:///path,\n"        \
-    "                       local: or local:N; repeat it for a quorum (default: REDLOCK_URL)\n"    \
+    "  --url URL            a server: redis://[user:password@]host[:port], rediss:// for TLS,\n"   \
+    "                       unix:///path, local: or local:N; repeat it for a quorum (default:\n"   \
+    "                       REDLOCK_URL)\n"                                                        \
     "  --password-file FILE\n"                                                                     \
-    "                       its first line is the password, for URLs that have none\n"
+    "                       its first line is the password, for URLs that have "                   \
+    "none\n" REDLOCK_TRUST_HELP
 #define HELP_TTL                                                                                   \
     "  -t, --ttl SECONDS    after a crash, others wait this long (default 30; 0.1 to 60)\n"
 #define HELP_WAIT                                                                                  \

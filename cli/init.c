@@ -27,6 +27,7 @@ static int nodes_init(const redlock_init_options *options) {
     client_options.key_prefix = options->key_prefix;
     /* One or two servers have no guard unless a client turns it on: then this has been of use. */
     client_options.flags = REDLOCK_CLIENT_GUARD_ON;
+    redlock_trust_tell_client(&options->urls.trust, &client_options);
     int status = redlock_client_create((const char *const *)options->urls.url, options->urls.count,
                                        &client_options, &client, &report);
     if (status != REDLOCK_OK) {

@@ -18,6 +18,7 @@ static const struct option init_options[] = {
     {"url", required_argument, NULL, OPTION_URL},
     {"password-file", required_argument, NULL, OPTION_PASSWORD_FILE},
     {"key-prefix", required_argument, NULL, OPTION_KEY_PREFIX},
+    REDLOCK_TRUST_OPTIONS,
     {"force", no_argument, NULL, OPTION_FORCE},
     {"verbose", no_argument, NULL, 'v'},
     {"quiet", no_argument, NULL, 'q'},
@@ -98,6 +99,9 @@ static int option_wrong(const char *topic, int option, char **argv) {
 }
 
 static int init_option_take(redlock_init_options *options, int option, char **argv) {
+    if (redlock_trust_has_option(option)) {
+        return redlock_trust_take(&options->urls.trust, option, optarg, "init");
+    }
     switch (option) {
     case OPTION_URL:
         return url_add(&options->urls, optarg, "init");

@@ -12,6 +12,7 @@ void redlock_peers_init(redlock_peers *nodes, const redlock_urls *urls, int64_t 
     for (size_t i = 0; i < urls->count; i++) {
         nodes->node[i].url = urls->url[i];
         nodes->node[i].index = i;
+        nodes->node[i].trust = &urls->trust;
         nodes->node[i].timeout_ms = timeout_ms;
     }
 }
@@ -67,6 +68,7 @@ bool redlock_peer_connect(redlock_peer *node) {
     }
     options.connect_timeout_ms = node->timeout_ms;
     options.answer_timeout_ms = node->timeout_ms;
+    redlock_trust_tell_ask(node->trust, &options);
     return redlock_ask_open(node->url, &options, &node->ask, &node->report) == REDLOCK_OK;
 }
 

@@ -12,6 +12,7 @@
 typedef struct redlock_peer {
     const char *url; /* borrowed; may have a password in it */
     size_t index;
+    const redlock_trust *trust; /* borrowed */
     int64_t timeout_ms;
     redlock_ask *ask;           /* NULL: no connection */
     redlock_node_report report; /* of what was tried last; `where` is known after the first */

@@ -52,6 +52,7 @@ static int client_open(redlock_session *session) {
     options.key_prefix = given->key_prefix;
     options.label = given->label != NULL ? given->label : session->label;
     options.user = session;
+    redlock_trust_tell_client(&given->urls.trust, &options);
     if (given->urls.is_local && given->key_prefix != NULL) {
         /* Local servers are declared ready for the keys without a prefix.  With one, the guard
          * would begin with a minute of silence, and it has little to guard: see local.h. */

@@ -100,6 +100,9 @@ static int option_wrong(const char *topic, int option, char **argv) {
 }
 
 int redlock_session_option_take(redlock_session_options *options, int option, char **argv) {
+    if (redlock_trust_has_option(option)) {
+        return redlock_trust_take(&options->urls.trust, option, optarg, options->topic);
+    }
     switch (option) {
     case REDLOCK_OPTION_URL:
         return url_add(options, optarg);

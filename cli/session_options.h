@@ -42,7 +42,7 @@ enum {
 #define REDLOCK_SESSION_OPTIONS                                                                    \
     {"url", required_argument, NULL, REDLOCK_OPTION_URL},                                          \
         {"password-file", required_argument, NULL, REDLOCK_OPTION_PASSWORD_FILE},                  \
-        {"key-prefix", required_argument, NULL, REDLOCK_OPTION_KEY_PREFIX},                        \
+        {"key-prefix", required_argument, NULL, REDLOCK_OPTION_KEY_PREFIX}, REDLOCK_TRUST_OPTIONS, \
         {"verbose", no_argument, NULL, 'v'}, {"quiet", no_argument, NULL, 'q'}, {                  \
         "help", no_argument, NULL, 'h'                                                             \
     }

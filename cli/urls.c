@@ -144,6 +144,21 @@ static int logins_add(redlock_urls *urls, const redlock_config *config, const ch
     return code;
 }
 
+/* Also with -q: whoever reads the log has to know. */
+static void insecure_say(const redlock_urls *urls) {
+    static const redlock_say loud = {.loudness = REDLOCK_NORMAL};
+    bool has_tls = false;
+
+    for (size_t i = 0; i < urls->count; i++) {
+        has_tls = has_tls || strncmp(urls->url[i], "rediss://", 9) == 0;
+    }
+    if (has_tls && urls->trust.is_insecure) {
+        redlock_say_error(&loud,
+                          "WARNING: --tls-insecure: nobody checks who the server is; whoever "
+                          "is in between reads the password and grants any lock");
+    }
+}
+
 int redlock_urls_complete(redlock_urls *urls, const char *topic) {
     const char *list = getenv("REDLOCK_URL");
     redlock_config config;
@@ -162,6 +177,9 @@ int redlock_urls_complete(redlock_urls *urls, const char *topic) {
     if (code == 0) {
         code = logins_add(urls, &config, topic);
     }
+    if (code == 0) {
+        insecure_say(urls);
+    }
     redlock_config_deinit(&config);
     return code;
 }
@@ -171,4 +189,5 @@ void redlock_urls_deinit(redlock_urls *urls) {
         free(urls->url[i]);
     }
     urls->count = 0;
+    redlock_trust_deinit(&urls->trust);
 }

@@ -13,6 +13,7 @@ static const struct option view_options[] = {
     {"url", required_argument, NULL, 'u'},
     {"key-prefix", required_argument, NULL, 'k'},
     {"password-file", required_argument, NULL, 'p'},
+    REDLOCK_TRUST_OPTIONS,
     {"timeout", required_argument, NULL, 't'},
     {"json", no_argument, NULL, 'j'},
     {"all", no_argument, NULL, 'a'},
@@ -90,6 +91,9 @@ static int url_take(redlock_view_options *options, const char *topic, char *text
 }
 
 static int option_take(redlock_view_options *options, const char *topic, int option) {
+    if (redlock_trust_has_option(option)) {
+        return redlock_trust_take(&options->urls.trust, option, optarg, topic);
+    }
     switch (option) {
     case 'u':
         return url_take(options, topic, optarg);
@@ -130,7 +134,8 @@ static int option_check(const view_topic *topic, int option, char **argv) {
     if (option == ':') {
         return redlock_say_usage(topic->word, "%s wants a value behind it", word);
     }
-    if (option == '?' || strchr(topic->options, option) == NULL) {
+    if (option == '?' ||
+        !(redlock_trust_has_option(option) || strchr(topic->options, option) != NULL)) {
         return redlock_say_usage(topic->word, "'%s' is no option of 'redlock %s'", word,
                                  topic->word);
     }

@@ -4,11 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/trust.h"
+
 #define HELP_SERVERS                                                                               \
     "  --url URL            a server; repeat it for all of the set (default: REDLOCK_URL)\n"       \
     "  --password-file FILE\n"                                                                     \
-    "                       its first line is the password, for URLs that have none\n"             \
-    "  --key-prefix TEXT    the prefix that the locks are used with\n"                             \
+    "                       its first line is the password, for URLs that have "                   \
+    "none\n" REDLOCK_TRUST_HELP "  --key-prefix TEXT    the prefix that the locks are used with\n" \
     "  --timeout SECONDS    how long to wait for one server (default 1)\n"                         \
     "  -j, --json           one JSON object a line\n"
 

@@ -274,29 +274,43 @@ void redlock_sim_link_send(redlock_sim_world *world, uint32_t client, const redl
 
 /* --- at the node ----------------------------------------------------------------------------- */
 
+/* One round of a greeting.  True when all of it was answered. */
+static bool greet_round(redlock_sim_world *world, const redlock_sim_event *event,
+                        redlock_hello *hello, size_t len, bool *ret_is_closed) {
+    redlock_resp_reader reader;
+    redlock_sim_said said =
+        redlock_sim_server_feed(world->node[event->node].server, event->connection,
+                                (redlock_bytes){.at = world->scratch, .len = len});
+    redlock_resp_reader_init(&reader);
+    bool is_done = false;
+    *ret_is_closed = said.is_closed;
+    for (size_t at = 0, used; at < said.bytes.len && !is_done; at += used) {
+        if (redlock_resp_read(&reader, said.bytes.at + at, said.bytes.len - at, &used) !=
+            REDLOCK_RESP_DONE) {
+            hello->status = REDLOCK_PROTOCOL;
+            break;
+        }
+        is_done = redlock_hello_take(hello, &reader, said.bytes.at + at);
+        redlock_resp_reader_init(&reader);
+    }
+    return is_done;
+}
+
 /* A whole greeting at one instant, for worlds without the wire. */
 static void greet_at_once(redlock_sim_world *world, redlock_sim_event event) {
     redlock_hello hello;
-    redlock_resp_reader reader;
     redlock_url url = {.scheme = REDLOCK_URL_TCP, .host = "node", .port = 6379};
     redlock_sim_server *server = world->node[event.node].server;
     size_t len = redlock_hello_start(&hello, &url, redlock_bytes_of("sim"), world->scratch,
                                      REDLOCK_HELLO_BYTES_MAX);
-    redlock_sim_said said = redlock_sim_server_feed(
-        server, event.connection, (redlock_bytes){.at = world->scratch, .len = len});
-    redlock_resp_reader_init(&reader);
-    bool is_done = false;
-    for (size_t at = 0, used; at < said.bytes.len && !is_done; at += used) {
-        if (redlock_resp_read(&reader, said.bytes.at + at, said.bytes.len - at, &used) !=
-            REDLOCK_RESP_DONE) {
-            hello.status = REDLOCK_PROTOCOL;
-            break;
-        }
-        is_done = redlock_hello_take(&hello, &reader, said.bytes.at + at);
-        redlock_resp_reader_init(&reader);
+    bool is_closed = false;
+    bool is_done = greet_round(world, &event, &hello, len, &is_closed);
+    if (is_done && hello.status == REDLOCK_OK && hello.lacks != 0) {
+        len = redlock_hello_teach(&hello, world->scratch, REDLOCK_HELLO_BYTES_MAX);
+        is_done = greet_round(world, &event, &hello, len, &is_closed);
     }
     redlock_status status = is_done || hello.status != REDLOCK_OK ? hello.status : REDLOCK_IO;
-    if (!said.is_closed) {
+    if (!is_closed) {
         redlock_sim_server_hang_up(server,
                                    event.connection); /* typed commands need no connection */
     }
@@ -468,6 +482,14 @@ static void bytes_arrive(redlock_sim_world *world, redlock_sim_event *event) {
 
 /* --- at the client --------------------------------------------------------------------------- */
 
+/* What lies in the scratch. */
+static void greeting_send(redlock_sim_world *world, const redlock_sim_event *event, size_t len) {
+    if (!link_of(world, event)->is_stuck_there) {
+        put_pieces(world, event_of(world, REDLOCK_SIM_EVENT_TO_NODE, event->client, event->node),
+                   true, (redlock_bytes){.at = world->scratch, .len = len}, NULL);
+    }
+}
+
 static void accepted(redlock_sim_world *world, redlock_sim_event *event) {
     redlock_sim_link *link = link_of(world, event);
     if (!is_current(link, event)) {
@@ -480,11 +502,7 @@ static void accepted(redlock_sim_world *world, redlock_sim_event *event) {
         redlock_resp_reader_init(&link->reader);
         link->is_greeting = true;
         link->in_len = 0;
-        if (!link->is_stuck_there) {
-            put_pieces(world,
-                       event_of(world, REDLOCK_SIM_EVENT_TO_NODE, event->client, event->node), true,
-                       (redlock_bytes){.at = world->scratch, .len = len}, NULL);
-        }
+        greeting_send(world, event, len);
         return;
     }
     link->is_up = true;
@@ -534,6 +552,10 @@ static void greeting_goes_on(redlock_sim_world *world, redlock_sim_event *event,
         fail(world, event, link->hello.status);
         return;
     }
+    if (link->hello.lacks != 0) { /* in front of the first command */
+        greeting_send(world, event,
+                      redlock_hello_teach(&link->hello, world->scratch, REDLOCK_HELLO_BYTES_MAX));
+    }
     link->is_up = true;
     link->up_at = redlock_sim_local(&world->client[event->client], world->now);
     redlock_fact fact = {.kind = REDLOCK_FACT_LINK_UP, .node = event->node};
@@ -546,6 +568,13 @@ static void reply_arrives(redlock_sim_world *world, redlock_sim_event *event, co
     redlock_sim_link *link = link_of(world, event);
     if (link->is_greeting) {
         greeting_goes_on(world, event, data);
+        return;
+    }
+    if (redlock_hello_is_open(&link->hello)) { /* a script was taught */
+        (void)redlock_hello_take(&link->hello, &link->reader, data);
+        if (link->hello.status != REDLOCK_OK) {
+            fail(world, event, link->hello.status);
+        }
         return;
     }
     if (link->pending_count == 0) {

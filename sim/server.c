@@ -211,6 +211,15 @@ static void run_script_load(redlock_sim_server *server, redlock_bytes text,
     }
 }
 
+static void run_script_exists(redlock_sim_server *server, const redlock_bytes *words,
+                              size_t count) {
+    redlock_sim_text_add_number(&server->out, '*', (int64_t)count);
+    for (size_t i = 0; i < count; i++) {
+        redlock_sim_text_add_number(
+            &server->out, ':', redlock_sim_script_cache_find(&server->scripts, words[i]) != NULL);
+    }
+}
+
 /* What redis.call does: the interpreter's way back in. */
 static void script_calls(void *owner, const redlock_bytes *words, size_t count,
                          redlock_sim_reply *reply) {
@@ -310,6 +319,8 @@ static bool verb_writes(redlock_sim_server *server, const link *from, const redl
                                        &server->out);
     } else if (verb->kind == REDLOCK_SIM_VERB_UNSUBSCRIBE) {
         redlock_sim_pubsub_unsubscribe_all(&server->pubsub, from->number, &server->out);
+    } else if (verb->kind == REDLOCK_SIM_VERB_SCRIPT_EXISTS) {
+        run_script_exists(server, words + 2, count - 2);
     } else {
         return run_eval(server, from, verb->kind, words, count, ret_error);
     }
@@ -318,7 +329,8 @@ static bool verb_writes(redlock_sim_server *server, const link *from, const redl
 
 static bool is_writer(redlock_sim_verb_kind kind) {
     return kind == REDLOCK_SIM_VERB_EVAL || kind == REDLOCK_SIM_VERB_EVALSHA ||
-           kind == REDLOCK_SIM_VERB_SUBSCRIBE || kind == REDLOCK_SIM_VERB_UNSUBSCRIBE;
+           kind == REDLOCK_SIM_VERB_SUBSCRIBE || kind == REDLOCK_SIM_VERB_UNSUBSCRIBE ||
+           kind == REDLOCK_SIM_VERB_SCRIPT_EXISTS;
 }
 
 /* True when the reply is to be written, false when it was. */

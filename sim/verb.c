@@ -60,6 +60,7 @@ static const redlock_sim_verb verbs[] = {
     {REDLOCK_SIM_VERB_CLIENT_SETNAME, "client|setname", "CLIENT", "SETNAME", 3, 3,
      NO_SCRIPT | LOADING},
     {REDLOCK_SIM_VERB_SCRIPT_LOAD, "script|load", "SCRIPT", "LOAD", 3, 3, NO_SCRIPT},
+    {REDLOCK_SIM_VERB_SCRIPT_EXISTS, "script|exists", "SCRIPT", "EXISTS", 3, MANY, NO_SCRIPT},
     {REDLOCK_SIM_VERB_SCRIPT_FLUSH, "script|flush", "SCRIPT", "FLUSH", 2, MANY, NO_SCRIPT},
 };
 

@@ -44,19 +44,27 @@ typedef struct redlock_reply {
 
 typedef struct redlock_ask_options {
     uint32_t struct_size;
-    uint32_t reserved;
+    uint32_t flags;             /* REDLOCK_CLIENT_TLS_NO_VERIFY, or none */
     int64_t connect_timeout_ms; /* 1,000: resolve, connect, log in */
     int64_t answer_timeout_ms;  /* 1,000: from a send to the last answer to it */
+    /* For a rediss:// URL: the same as in redlock_client_options */
+    const char *tls_ca_file, *tls_ca_dir, *tls_cert_file, *tls_key_file;
 } redlock_ask_options;
 
 /* Connects to the server at `url` and does what the URL says: AUTH, SELECT.  Nothing else is asked,
  * so that a server unfit for locks can be asked why.  `options` may be NULL.
- * OK; BAD_URL, UNSUPPORTED (scheme), INVALID, NOMEM: nothing was tried.  IO, SILENT, PROTOCOL.
+ * OK; BAD_URL, UNSUPPORTED (scheme, or rediss:// where there is no OpenSSL), INVALID (an option, a
+ * file), NOMEM: nothing was tried.  IO, SILENT, PROTOCOL, UNTRUSTED (TLS).
  * AUTH, AUTH_REQUIRED, REFUSED: with the server's words.  End it with redlock_ask_close. */
 REDLOCK_API int redlock_ask_open(const char *url, const redlock_ask_options *options,
                                  redlock_ask **ret_ask, redlock_node_report *report);
 /* NULL is fine. */
 REDLOCK_API void redlock_ask_close(redlock_ask *ask);
+
+/* "TLSv1.3": what the connection is protected by; "" when it is a plain one.  As long as the asker. */
+REDLOCK_API const char *redlock_ask_tls_version(const redlock_ask *ask);
+/* When the certificate that the server has shown ends, in seconds since 1970; 0 on a plain connection. */
+REDLOCK_API int64_t redlock_ask_tls_until_s(const redlock_ask *ask);
 
 /* Sends one command of `count` words, 1 to 1,024.  `lengths` may be NULL when all words are strings.
  * Each send is answered by one receive, and may be held back until then.  OK, INVALID, NOMEM, IO, SILENT, CLOSED. */

@@ -17,6 +17,8 @@
 
 struct redlock_ask {
     redlock_asker asker;
+    redlock_tls *tls; /* NULL: plain */
+    redlock_tls_facts tls_facts;
     redlock_buffer out; /* sent by the next receive */
     redlock_reply *replies;
     uint64_t due; /* sends without a receive */
@@ -237,23 +239,47 @@ static int login(redlock_ask *ask, const redlock_url *url, redlock_node_report *
     return status;
 }
 
-static int ask_connect(redlock_ask *ask, const redlock_url *url, redlock_ns connect_timeout,
+static int ask_make_tls(redlock_ask *ask, const redlock_url *url, const redlock_ask_options *given,
+                        redlock_node_report *report) {
+    const redlock_tls_config config = {
+        .ca_file = given->tls_ca_file,
+        .ca_dir = given->tls_ca_dir,
+        .cert_file = given->tls_cert_file,
+        .key_file = given->tls_key_file,
+        .no_verify = (given->flags & REDLOCK_CLIENT_TLS_NO_VERIFY) != 0,
+    };
+    char words[REDLOCK_WORDS_BYTES];
+    if (url->scheme != REDLOCK_URL_TLS) {
+        return REDLOCK_OK;
+    }
+    redlock_status status = redlock_tls_create(&config, &ask->tls, words, sizeof words);
+    return status == REDLOCK_OK ? REDLOCK_OK : report_write(report, ask, status, words);
+}
+
+static int ask_connect(redlock_ask *ask, const redlock_url *url, const redlock_ask_options *given,
                        redlock_node_report *report) {
     redlock_status status = redlock_asker_init(&ask->asker);
     ask->replies = calloc(REDLOCK_ASKER_VALUES_MAX, sizeof *ask->replies);
     if (status != REDLOCK_OK || ask->replies == NULL) {
         return report_write(report, ask, REDLOCK_NOMEM, "no memory for answers");
     }
-    redlock_ns start = redlock_clock_now();
-    redlock_ns deadline = redlock_ns_add(start, connect_timeout);
-    status = redlock_asker_connect(&ask->asker, url, deadline);
+    int result = ask_make_tls(ask, url, given, report);
+    if (result != REDLOCK_OK) {
+        return result;
+    }
+    redlock_ns deadline = redlock_ns_add(redlock_clock_now(),
+                                         redlock_ns_from_ms((uint64_t)given->connect_timeout_ms));
+    status = redlock_asker_connect(&ask->asker, url, ask->tls, deadline);
     if (status != REDLOCK_OK) {
         return report_asker(report, ask, status);
+    }
+    if (ask->tls != NULL) {
+        ask->tls_facts = redlock_tls_link_facts(ask->asker.link);
     }
     /* Each step of the login has what the steps before it left. */
     redlock_ns answer_timeout = ask->answer_timeout;
     ask->answer_timeout = redlock_ns_since(deadline, redlock_clock_now());
-    int result = login(ask, url, report);
+    result = login(ask, url, report);
     ask->answer_timeout = answer_timeout;
     return result;
 }
@@ -265,8 +291,9 @@ static bool options_take(redlock_ask_options *given) {
     if (given->answer_timeout_ms == 0) {
         given->answer_timeout_ms = TIMEOUT_MS;
     }
-    return given->connect_timeout_ms > 0 && given->connect_timeout_ms <= TIMEOUT_MS_LIMIT &&
-           given->answer_timeout_ms > 0 && given->answer_timeout_ms <= TIMEOUT_MS_LIMIT;
+    return (given->flags & ~REDLOCK_CLIENT_TLS_NO_VERIFY) == 0 && given->connect_timeout_ms > 0 &&
+           given->connect_timeout_ms <= TIMEOUT_MS_LIMIT && given->answer_timeout_ms > 0 &&
+           given->answer_timeout_ms <= TIMEOUT_MS_LIMIT;
 }
 
 int redlock_ask_open(const char *url, const redlock_ask_options *options, redlock_ask **ret_ask,
@@ -291,8 +318,7 @@ int redlock_ask_open(const char *url, const redlock_ask_options *options, redloc
 
     redlock_url_to_text(&parsed, ask->where, sizeof ask->where);
     ask->answer_timeout = redlock_ns_from_ms((uint64_t)given.answer_timeout_ms);
-    int result =
-        ask_connect(ask, &parsed, redlock_ns_from_ms((uint64_t)given.connect_timeout_ms), report);
+    int result = ask_connect(ask, &parsed, &given, report);
     explicit_bzero(&parsed, sizeof parsed); /* the password */
     if (result == REDLOCK_OK) {
         *ret_ask = ask;
@@ -305,8 +331,17 @@ int redlock_ask_open(const char *url, const redlock_ask_options *options, redloc
 void redlock_ask_close(redlock_ask *ask) {
     if (ask != NULL) {
         redlock_asker_deinit(&ask->asker);
+        redlock_tls_destroy(ask->tls); /* after its link */
         free(ask->out.at);
         free(ask->replies);
         free(ask);
     }
+}
+
+const char *redlock_ask_tls_version(const redlock_ask *ask) {
+    return ask != NULL ? ask->tls_facts.version : "";
+}
+
+int64_t redlock_ask_tls_until_s(const redlock_ask *ask) {
+    return ask != NULL ? ask->tls_facts.until_s : 0;
 }

@@ -1,4 +1,4 @@
-/* ask.c -- connect, send, receive, each up to a deadline. */
+/* ask.c -- connect, send, receive, each up to a deadline; and TLS between, where the URL wants it. */
 #include "drive/ask.h"
 
 #include <errno.h>
@@ -40,8 +40,10 @@ void redlock_asker_deinit(redlock_asker *asker) {
     redlock_asker_hang_up(asker);
     free(asker->values);
     free(asker->in.at);
+    free(asker->sealed.at);
     asker->values = NULL;
     asker->in = (redlock_buffer){.at = NULL};
+    asker->sealed = (redlock_buffer){.at = NULL};
 }
 
 void redlock_asker_hang_up(redlock_asker *asker) {
@@ -49,6 +51,8 @@ void redlock_asker_hang_up(redlock_asker *asker) {
         (void)close(asker->fd); /* the number is gone whatever it answers */
     }
     asker->fd = -1;
+    redlock_tls_link_destroy(asker->link);
+    asker->link = NULL;
 }
 
 /* Waits until `fd` is ready for `events`.  0; ETIMEDOUT when the deadline came first; an errno. */
@@ -68,6 +72,151 @@ static int fd_await(int fd, short events, redlock_ns deadline) {
             return ETIMEDOUT;
         }
     }
+}
+
+/* --- bytes ----------------------------------------------------------------------------------- */
+
+static bool errno_means_later(int error) {
+#if EAGAIN != EWOULDBLOCK
+    if (error == EWOULDBLOCK) {
+        return true;
+    }
+#endif
+    return error == EAGAIN || error == EINTR;
+}
+
+static redlock_status asker_wait(redlock_asker *asker, short events, redlock_ns deadline) {
+    int error = fd_await(asker->fd, events, deadline);
+    if (error == 0) {
+        return REDLOCK_OK;
+    }
+    return error == ETIMEDOUT ? asker_fail(asker, REDLOCK_SILENT, 0, "no answer in time")
+                              : asker_fail(asker, REDLOCK_IO, error, "cannot wait for the server");
+}
+
+/* The peer is gone.  Over TLS it may not have managed to say why. */
+static redlock_status bytes_end(redlock_asker *asker, int error, const char *words) {
+    if (asker->link != NULL && redlock_tls_link_lacks_certificate(asker->link)) {
+        return asker_fail(asker, REDLOCK_UNTRUSTED, 0,
+                          "the server wants a client certificate (it asked for one, and hung up)");
+    }
+    return asker_fail(asker, REDLOCK_IO, error, words);
+}
+
+/* Sends all of it. */
+static redlock_status bytes_send(redlock_asker *asker, redlock_bytes bytes, redlock_ns deadline) {
+    while (bytes.len > 0) {
+        ssize_t n = send(asker->fd, bytes.at, bytes.len, MSG_NOSIGNAL);
+        if (n >= 0) {
+            bytes.at += n;
+            bytes.len -= (size_t)n;
+        } else if (!errno_means_later(errno)) {
+            return bytes_end(asker, errno, "cannot send");
+        } else {
+            redlock_status status = asker_wait(asker, POLLOUT, deadline);
+            if (status != REDLOCK_OK) {
+                return status;
+            }
+        }
+    }
+    return REDLOCK_OK;
+}
+
+/* Receives some into the room that is there, or waits for it. */
+static redlock_status bytes_receive(redlock_asker *asker, redlock_buffer *out,
+                                    redlock_ns deadline) {
+    ssize_t n = recv(asker->fd, out->at + out->len, out->size - out->len, 0);
+    if (n > 0) {
+        out->len += (size_t)n;
+        return REDLOCK_OK;
+    }
+    if (n == 0) {
+        return bytes_end(asker, ECONNRESET, "the server closed the connection");
+    }
+    return errno_means_later(errno) ? asker_wait(asker, POLLIN, deadline)
+                                    : bytes_end(asker, errno, "cannot receive");
+}
+
+/* --- TLS, between the bytes and what they say ------------------------------------------------- */
+
+static redlock_status tls_flush(redlock_asker *asker, redlock_ns deadline) {
+    redlock_buffer *sealed = &asker->sealed;
+    sealed->len = 0;
+    if (!redlock_tls_link_take(asker->link, sealed)) {
+        return asker_fail(asker, REDLOCK_NOMEM, 0, "no memory for TLS");
+    }
+    return bytes_send(asker, (redlock_bytes){sealed->at, sealed->len}, deadline);
+}
+
+/* What the link has to say about it is sent, so that the server's people can read why; best effort. */
+static redlock_status tls_fail(redlock_asker *asker) {
+    const char *words = "";
+    redlock_status status = redlock_tls_link_fault(asker->link, &words);
+    redlock_buffer *sealed = &asker->sealed;
+    sealed->len = 0;
+    if (redlock_tls_link_take(asker->link, sealed) && sealed->len > 0) {
+        (void)send(asker->fd, sealed->at, sealed->len, MSG_NOSIGNAL);
+    }
+    redlock_bytes_to_text(redlock_bytes_of(words), asker->words, sizeof asker->words);
+    asker->sys_errno = 0;
+    redlock_asker_hang_up(asker); /* the words were the link's */
+    return status;
+}
+
+/* Hands on what has come in; nothing may have. */
+static redlock_status tls_feed(redlock_asker *asker, redlock_ns deadline) {
+    redlock_buffer *sealed = &asker->sealed;
+    sealed->len = 0;
+    if (!redlock_buffer_reserve(sealed, IN_BYTES_MIN, IN_BYTES_MIN)) {
+        return asker_fail(asker, REDLOCK_NOMEM, 0, "no memory for TLS");
+    }
+    redlock_status status = bytes_receive(asker, sealed, deadline);
+    if (status == REDLOCK_OK &&
+        !redlock_tls_link_put(asker->link, (redlock_bytes){sealed->at, sealed->len})) {
+        return tls_fail(asker);
+    }
+    return status;
+}
+
+static redlock_status tls_receive(redlock_asker *asker, redlock_ns deadline) {
+    switch (redlock_tls_link_open(asker->link, &asker->in)) {
+    case REDLOCK_TLS_DONE:
+        return REDLOCK_OK;
+    case REDLOCK_TLS_MORE:
+        return tls_feed(asker, deadline);
+    case REDLOCK_TLS_ENDED:
+        return bytes_end(asker, ECONNRESET, "the server closed the connection");
+    case REDLOCK_TLS_FAILED:
+        break;
+    }
+    return tls_fail(asker);
+}
+
+static redlock_status tls_shake(redlock_asker *asker, redlock_ns deadline) {
+    for (;;) {
+        redlock_tls_result result = redlock_tls_link_shake(asker->link);
+        if (result == REDLOCK_TLS_FAILED) {
+            return tls_fail(asker);
+        }
+        redlock_status status = tls_flush(asker, deadline);
+        if (status == REDLOCK_OK && result == REDLOCK_TLS_ENDED) {
+            status = bytes_end(asker, ECONNRESET, "the server hung up in the TLS handshake");
+        } else if (status == REDLOCK_OK && result == REDLOCK_TLS_MORE) {
+            status = tls_feed(asker, deadline);
+        }
+        if (status != REDLOCK_OK || result == REDLOCK_TLS_DONE) {
+            return status;
+        }
+    }
+}
+
+static redlock_status tls_begin(redlock_asker *asker, redlock_tls *tls, const char *host,
+                                redlock_ns deadline) {
+    asker->link = redlock_tls_link_create(tls, host);
+    if (asker->link == NULL || !redlock_tls_link_start(asker->link)) {
+        return asker_fail(asker, REDLOCK_NOMEM, 0, "no memory for TLS");
+    }
+    return tls_shake(asker, deadline);
 }
 
 /* --- connecting ------------------------------------------------------------------------------ */
@@ -114,13 +263,12 @@ static redlock_status host_resolve(redlock_asker *asker, const redlock_url *url,
 static redlock_status url_resolve(redlock_asker *asker, const redlock_url *url,
                                   redlock_addresses *addresses, redlock_ns deadline) {
     switch (url->scheme) {
-    case REDLOCK_URL_TLS:
-        return asker_fail(asker, REDLOCK_UNSUPPORTED, 0, "TLS is not in this build");
     case REDLOCK_URL_UNIX:
         return redlock_socket_address(url->path, addresses)
                    ? REDLOCK_OK
                    : asker_fail(asker, REDLOCK_IO, ENAMETOOLONG, "cannot connect");
     case REDLOCK_URL_TCP:
+    case REDLOCK_URL_TLS:
         break;
     }
     return host_resolve(asker, url, addresses, deadline);
@@ -147,12 +295,16 @@ static int address_connect(redlock_asker *asker, const redlock_addresses *addres
     return error;
 }
 
-redlock_status redlock_asker_connect(redlock_asker *asker, const redlock_url *url,
+redlock_status redlock_asker_connect(redlock_asker *asker, const redlock_url *url, redlock_tls *tls,
                                      redlock_ns deadline) {
     redlock_addresses addresses = {.count = 0};
+    bool has_tls = url->scheme == REDLOCK_URL_TLS;
     redlock_asker_hang_up(asker);
     asker->in.len = 0;
     asker->used = 0;
+    if (has_tls && tls == NULL) { /* never plain instead */
+        return asker_fail(asker, REDLOCK_UNSUPPORTED, 0, "TLS is not in this build");
+    }
     redlock_status status = url_resolve(asker, url, &addresses, deadline);
     if (status != REDLOCK_OK) {
         return status;
@@ -163,63 +315,25 @@ redlock_status redlock_asker_connect(redlock_asker *asker, const redlock_url *ur
         error = address_connect(asker, &addresses, i, deadline);
     }
     if (asker->fd >= 0) {
-        return REDLOCK_OK;
+        return has_tls ? tls_begin(asker, tls, url->host, deadline) : REDLOCK_OK;
     }
     return asker_fail(asker, error == ETIMEDOUT ? REDLOCK_SILENT : REDLOCK_IO, error,
                       error == ETIMEDOUT ? "no connection in time" : "cannot connect");
 }
 
-/* --- bytes: what a layer like TLS would come between ----------------------------------------- */
-
-static bool errno_means_later(int error) {
-#if EAGAIN != EWOULDBLOCK
-    if (error == EWOULDBLOCK) {
-        return true;
-    }
-#endif
-    return error == EAGAIN || error == EINTR;
-}
-
-/* Sends some of it; -1 and errno as send(2). */
-static ssize_t bytes_send(redlock_asker *asker, const uint8_t *at, size_t len) {
-    return send(asker->fd, at, len, MSG_NOSIGNAL);
-}
-
-/* Receives some; 0 at the end of the stream; -1 and errno as recv(2). */
-static ssize_t bytes_receive(redlock_asker *asker, uint8_t *at, size_t size) {
-    return recv(asker->fd, at, size, 0);
-}
-
 /* --- asking ---------------------------------------------------------------------------------- */
-
-static redlock_status asker_wait(redlock_asker *asker, short events, redlock_ns deadline) {
-    int error = fd_await(asker->fd, events, deadline);
-    if (error == 0) {
-        return REDLOCK_OK;
-    }
-    return error == ETIMEDOUT ? asker_fail(asker, REDLOCK_SILENT, 0, "no answer in time")
-                              : asker_fail(asker, REDLOCK_IO, error, "cannot wait for the server");
-}
 
 redlock_status redlock_asker_write(redlock_asker *asker, redlock_bytes bytes, redlock_ns deadline) {
     if (asker->fd < 0) {
         return REDLOCK_CLOSED;
     }
-    while (bytes.len > 0) {
-        ssize_t n = bytes_send(asker, bytes.at, bytes.len);
-        if (n >= 0) {
-            bytes.at += n;
-            bytes.len -= (size_t)n;
-        } else if (!errno_means_later(errno)) {
-            return asker_fail(asker, REDLOCK_IO, errno, "cannot send");
-        } else {
-            redlock_status status = asker_wait(asker, POLLOUT, deadline);
-            if (status != REDLOCK_OK) {
-                return status;
-            }
-        }
+    if (asker->link == NULL || bytes.len == 0) {
+        return bytes_send(asker, bytes, deadline);
     }
-    return REDLOCK_OK;
+    if (redlock_tls_link_seal(asker->link, bytes) != REDLOCK_TLS_DONE) {
+        return tls_fail(asker);
+    }
+    return tls_flush(asker, deadline);
 }
 
 /* The reply before is forgotten, and what came behind it moves to the front. */
@@ -241,16 +355,7 @@ static redlock_status more_receive(redlock_asker *asker, redlock_ns deadline) {
     if (in->len == in->size && !redlock_buffer_reserve(in, 1, IN_BYTES_MIN)) {
         return asker_fail(asker, REDLOCK_NOMEM, 0, "no memory for a reply");
     }
-    ssize_t n = bytes_receive(asker, in->at + in->len, in->size - in->len);
-    if (n > 0) {
-        in->len += (size_t)n;
-        return REDLOCK_OK;
-    }
-    if (n == 0) {
-        return asker_fail(asker, REDLOCK_IO, ECONNRESET, "the server closed the connection");
-    }
-    return errno_means_later(errno) ? asker_wait(asker, POLLIN, deadline)
-                                    : asker_fail(asker, REDLOCK_IO, errno, "cannot receive");
+    return asker->link != NULL ? tls_receive(asker, deadline) : bytes_receive(asker, in, deadline);
 }
 
 redlock_status redlock_asker_read(redlock_asker *asker, redlock_ns deadline) {

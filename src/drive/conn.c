@@ -189,6 +189,21 @@ static void conn_greet(redlock_conn *conn) {
     conn->out.has_secret = conn->url.password[0] != '\0';
 }
 
+/* The scripts that the server lacks go out in front of the first command. */
+static bool conn_teach(redlock_conn *conn) {
+    redlock_buffer *pending = &conn->out.pending;
+    REDLOCK_ASSERT(conn->state == CONN_GREETING && pending->len == 0);
+    if (conn->greeting.lacks == 0) {
+        return true;
+    }
+    if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for the greeting");
+        return false;
+    }
+    pending->len = redlock_hello_teach(&conn->greeting, pending->at, pending->size);
+    return true;
+}
+
 /* What a step of the handshake came to. */
 static void conn_shook(redlock_conn *conn, redlock_tls_result result) {
     if (result == REDLOCK_TLS_FAILED) {
@@ -503,6 +518,9 @@ static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_n
         conn_fail(conn, conn->hello.status, 0, conn->hello.words);
         return;
     }
+    if (!conn_teach(conn)) {
+        return;
+    }
     conn_move(conn, CONN_UP);
     if (!listens) {
         fact.as.up.run_id =
@@ -510,6 +528,14 @@ static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_n
         fact.as.up.time_ms = conn->hello.time_ms;
     }
     sink->take(sink->ctx, &fact, now);
+}
+
+/* What comes in front of the answers to commands, when scripts were taught. */
+static void dispatch_lesson(redlock_conn *conn, const uint8_t *data) {
+    (void)redlock_hello_take(&conn->greeting, &conn->reader, data); /* one after the other */
+    if (conn->greeting.status != REDLOCK_OK) {
+        conn_fail(conn, conn->greeting.status, 0, conn->greeting.words);
+    }
 }
 
 /* The sink may hang up: then nothing is owed any more. */
@@ -561,6 +587,10 @@ static bool dispatch_reply(redlock_conn *conn, const uint8_t *data, redlock_ns n
     if (was_greeting) {
         dispatch_greeting(conn, data, now, sink);
         return !conn->doomed && !conn->fault.is_set;
+    }
+    if (redlock_hello_is_open(&conn->greeting)) {
+        dispatch_lesson(conn, data);
+        return !conn->fault.is_set;
     }
     if (conn->channel.len > 0) {
         dispatch_message(conn, data, now, sink);

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/bytes.h"
 #include "base/status.h"
@@ -41,7 +42,13 @@ typedef enum redlock_tls_result {
     REDLOCK_TLS_FAILED /* redlock_tls_link_fault knows why; only end, take and destroy may follow */
 } redlock_tls_result;
 
-/* OK; else `words` says what is wrong: UNSUPPORTED (this build), INVALID (a file), NOMEM. */
+typedef struct redlock_tls_facts { /* of one connection */
+    char version[16];              /* "TLSv1.3" */
+    int64_t until_s; /* the end of the server's certificate, since 1970; 0: not known */
+} redlock_tls_facts;
+
+/* OK; else `words` says what is wrong: UNSUPPORTED (this build, or there is no OpenSSL on this
+ * machine), INVALID (a file), NOMEM. */
 redlock_status redlock_tls_create(const redlock_tls_config *config, redlock_tls **ret_tls,
                                   char *words, size_t words_size);
 /* After its links.  NULL is fine. */
@@ -74,5 +81,7 @@ redlock_status redlock_tls_link_fault(const redlock_tls_link *link, const char *
  * to say that this is why. */
 bool redlock_tls_link_lacks_certificate(const redlock_tls_link *link);
 bool redlock_tls_link_is_resumed(const redlock_tls_link *link);
+/* Behind the handshake, unless it resumed a session: then the certificate was not shown. */
+redlock_tls_facts redlock_tls_link_facts(const redlock_tls_link *link);
 
 #endif

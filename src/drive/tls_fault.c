@@ -3,10 +3,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509_vfy.h>
-
 /* What the peer's alert N is as a reason in the queue. */
 #define REASON_OF_ALERT 1000
 
@@ -21,7 +17,8 @@ static void fault_set(redlock_tls_fault *fault, redlock_status status, const cha
 
 /* --- we don't trust them --------------------------------------------------------------------- */
 
-static void explain_chain(long result, const char *host, redlock_tls_fault *fault) {
+static void explain_chain(const redlock_tls_library *lib, long result, const char *host,
+                          redlock_tls_fault *fault) {
     switch (result) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
@@ -50,8 +47,8 @@ static void explain_chain(long result, const char *host, redlock_tls_fault *faul
                   "the server's certificate is from an authority that is not trusted here", NULL);
         return;
     default: /* of some seventy */
-        fault_set(fault, REDLOCK_UNTRUSTED,
-                  "the server's certificate is refused: ", X509_verify_cert_error_string(result));
+        fault_set(fault, REDLOCK_UNTRUSTED, "the server's certificate is refused: ",
+                  lib->X509_verify_cert_error_string(result));
         return;
     }
 }
@@ -72,28 +69,30 @@ static bool alert_is_about_certificate(int alert) {
 }
 
 /* Before TLS 1.3 there was no alert of its own for a certificate that is missing. */
-static void explain_alert(int alert, const redlock_tls_trouble *trouble, redlock_tls_fault *fault) {
+static void explain_alert(const redlock_tls_library *lib, int alert,
+                          const redlock_tls_trouble *trouble, redlock_tls_fault *fault) {
     bool refused = alert_is_about_certificate(alert);
     if (alert == SSL_AD_CERTIFICATE_REQUIRED ||
         (trouble->lacks_certificate && (refused || alert == SSL_AD_HANDSHAKE_FAILURE))) {
         fault_set(fault, REDLOCK_UNTRUSTED, "the server wants a client certificate", NULL);
     } else if (refused) {
         fault_set(fault, REDLOCK_UNTRUSTED, "the server does not accept our client certificate: ",
-                  SSL_alert_desc_string_long(alert));
+                  lib->SSL_alert_desc_string_long(alert));
     } else if (alert == SSL_AD_PROTOCOL_VERSION) {
         fault_set(fault, REDLOCK_UNTRUSTED, "the server accepts no TLS 1.2 or later", NULL);
     } else if (alert == SSL_AD_UNRECOGNIZED_NAME) {
         fault_set(fault, REDLOCK_UNTRUSTED, "the server knows no such host: ", trouble->host);
     } else {
         fault_set(fault, REDLOCK_PROTOCOL,
-                  "the server ended TLS: ", SSL_alert_desc_string_long(alert));
+                  "the server ended TLS: ", lib->SSL_alert_desc_string_long(alert));
     }
 }
 
 /* --- both don't understand ------------------------------------------------------------------- */
 
-static void explain_reason(unsigned long error, redlock_tls_fault *fault) {
-    const char *words = ERR_reason_error_string(error);
+static void explain_reason(const redlock_tls_library *lib, unsigned long error,
+                           redlock_tls_fault *fault) {
+    const char *words = lib->ERR_reason_error_string(error);
     switch (ERR_GET_LIB(error) == ERR_LIB_SSL ? ERR_GET_REASON(error) : 0) {
     case SSL_R_WRONG_VERSION_NUMBER: /* so is called what is no record at all */
     case SSL_R_HTTP_REQUEST:
@@ -110,16 +109,17 @@ static void explain_reason(unsigned long error, redlock_tls_fault *fault) {
     }
 }
 
-void redlock_tls_explain(const redlock_tls_trouble *trouble, redlock_tls_fault *ret_fault) {
+void redlock_tls_explain(const redlock_tls_library *lib, const redlock_tls_trouble *trouble,
+                         redlock_tls_fault *ret_fault) {
     int reason = ERR_GET_REASON(trouble->error);
     bool is_ours = ERR_GET_LIB(trouble->error) == ERR_LIB_SSL;
     if (reason == ERR_R_MALLOC_FAILURE) {
         fault_set(ret_fault, REDLOCK_NOMEM, "no memory for TLS", NULL);
     } else if (trouble->verify_result != X509_V_OK) { /* other errors may come before it */
-        explain_chain(trouble->verify_result, trouble->host, ret_fault);
+        explain_chain(lib, trouble->verify_result, trouble->host, ret_fault);
     } else if (is_ours && reason > REASON_OF_ALERT && reason < REASON_OF_ALERT + 256) {
-        explain_alert(reason - REASON_OF_ALERT, trouble, ret_fault);
+        explain_alert(lib, reason - REASON_OF_ALERT, trouble, ret_fault);
     } else {
-        explain_reason(trouble->error, ret_fault);
+        explain_reason(lib, trouble->error, ret_fault);
     }
 }

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "drive/tls.h"
+#include "drive/tls_load.h"
 
 typedef struct redlock_tls_fault { /* OK: none */
     redlock_status status;
@@ -19,6 +20,7 @@ typedef struct redlock_tls_trouble { /* what is known when something fails */
     const char *host;
 } redlock_tls_trouble;
 
-void redlock_tls_explain(const redlock_tls_trouble *trouble, redlock_tls_fault *ret_fault);
+void redlock_tls_explain(const redlock_tls_library *lib, const redlock_tls_trouble *trouble,
+                         redlock_tls_fault *ret_fault);
 
 #endif

@@ -74,3 +74,8 @@ bool redlock_tls_link_is_resumed(const redlock_tls_link *link) {
     (void)link;
     return false;
 }
+
+redlock_tls_facts redlock_tls_link_facts(const redlock_tls_link *link) {
+    (void)link;
+    return (redlock_tls_facts){.until_s = 0};
+}

@@ -20,9 +20,13 @@ typedef enum hello_question {
     QUESTION_INFO_MEMORY,
     QUESTION_TIME,
     QUESTION_NAME,
+    QUESTION_EXISTS,
     QUESTION_SUBSCRIBE,
     QUESTION_LOAD /* + the command's kind - 1: its script; the last questions */
 } hello_question;
+
+#define SCRIPT_COUNT ((uint32_t)REDLOCK_COMMAND_DECLARE - (uint32_t)REDLOCK_COMMAND_GRANT + 1u)
+#define ALL_SCRIPTS ((1u << SCRIPT_COUNT) - 1u)
 
 /* --- asking ---------------------------------------------------------------------------------- */
 
@@ -77,6 +81,19 @@ static void ask_name(redlock_hello *hello, redlock_resp_writer *writer, redlock_
     redlock_resp_write_bulk(writer, label);
 }
 
+static uint32_t script_bit(int kind) {
+    return 1u << ((uint32_t)kind - (uint32_t)REDLOCK_COMMAND_GRANT);
+}
+
+static void ask_exists(redlock_hello *hello, redlock_resp_writer *writer) {
+    ask(hello, writer, QUESTION_EXISTS, 2 + SCRIPT_COUNT);
+    say(writer, "SCRIPT");
+    say(writer, "EXISTS");
+    for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
+        say(writer, redlock_script_of((redlock_command_kind)kind)->sha1);
+    }
+}
+
 static void ask_load(redlock_hello *hello, redlock_resp_writer *writer, redlock_command_kind kind) {
     const redlock_script *script = redlock_script_of(kind);
     uint32_t ordinal = (uint32_t)kind - (uint32_t)REDLOCK_COMMAND_GRANT;
@@ -101,11 +118,29 @@ size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock
     ask(hello, &writer, QUESTION_TIME, 1);
     say(&writer, "TIME");
     ask_name(hello, &writer, label);
-    for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
-        ask_load(hello, &writer, (redlock_command_kind)kind);
-    }
+    ask_exists(hello, &writer);
     REDLOCK_ASSERT(writer.len <= size);
     return writer.len;
+}
+
+size_t redlock_hello_teach(redlock_hello *hello, uint8_t *out, size_t size) {
+    redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
+
+    REDLOCK_ASSERT(!redlock_hello_is_open(hello) && hello->status == REDLOCK_OK);
+    hello->asked = 0;
+    hello->answered = 0;
+    for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
+        if ((hello->lacks & script_bit(kind)) != 0) {
+            ask_load(hello, &writer, (redlock_command_kind)kind);
+        }
+    }
+    hello->lacks = 0;
+    REDLOCK_ASSERT(writer.len <= size);
+    return writer.len;
+}
+
+bool redlock_hello_is_open(const redlock_hello *hello) {
+    return hello->answered < hello->asked;
 }
 
 size_t redlock_hello_start_listening(redlock_hello *hello, const redlock_url *url,
@@ -304,12 +339,32 @@ static void take_load(redlock_hello *hello, uint8_t asked, const redlock_resp_va
     }
 }
 
+static void take_exists(redlock_hello *hello, const redlock_resp_value *value) {
+    if (value[0].kind != REDLOCK_RESP_ARRAY || value[0].count != SCRIPT_COUNT) {
+        problem_note(hello, REDLOCK_PROTOCOL, "a reply to SCRIPT EXISTS that is none");
+        return;
+    }
+    for (uint32_t i = 0; i < SCRIPT_COUNT; i++) {
+        const redlock_resp_value *one = &value[1 + i];
+        bool is_known = one->kind == REDLOCK_RESP_INTEGER && one->integer == 1;
+
+        hello->lacks |= is_known ? 0 : script_bit((int)REDLOCK_COMMAND_GRANT + (int)i);
+    }
+}
+
 static void take_error(redlock_hello *hello, uint8_t asked, redlock_bytes words) {
+    redlock_status status = redlock_step_error_status(words);
+
+    /* Whoever may not ask may still teach. */
+    if (asked == (uint8_t)QUESTION_EXISTS && status == REDLOCK_NO_PERMISSION) {
+        hello->lacks = ALL_SCRIPTS;
+        return;
+    }
     /* The name only helps whoever reads CLIENT LIST; a user that may not set it still may lock. */
     if (asked == (uint8_t)QUESTION_NAME) {
         return;
     }
-    if (problem_is_kept(hello, redlock_step_error_status(words))) {
+    if (problem_is_kept(hello, status)) {
         words_add(hello, words);
     }
 }
@@ -336,6 +391,9 @@ static void take_reply(redlock_hello *hello, uint8_t asked, const redlock_resp_v
     case QUESTION_TIME:
         take_time(hello, value, data);
         return;
+    case QUESTION_EXISTS:
+        take_exists(hello, value);
+        return;
     case QUESTION_SUBSCRIBE:
         if (!redlock_message_confirms(value, data)) {
             problem_note(hello, REDLOCK_PROTOCOL, "a reply to SUBSCRIBE that is none");
@@ -349,7 +407,7 @@ static void take_reply(redlock_hello *hello, uint8_t asked, const redlock_resp_v
 
 bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader,
                         const uint8_t *data) {
-    REDLOCK_ASSERT(hello->answered < hello->asked);
+    REDLOCK_ASSERT(redlock_hello_is_open(hello));
     REDLOCK_ASSERT(reader->value_count >= 1);
     uint8_t asked = hello->questions[hello->answered++];
     const redlock_resp_value *value = reader->values;
@@ -359,5 +417,5 @@ bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader,
     } else {
         take_reply(hello, asked, value, data);
     }
-    return hello->answered == hello->asked;
+    return !redlock_hello_is_open(hello);
 }

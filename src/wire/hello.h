@@ -1,7 +1,8 @@
 /* hello.h -- the first words on a new connection: log in, pick the database, ask what the server
- * is, teach it our scripts.
+ * is and which of our scripts it knows, teach it the others.
  *
- * All commands go out in one write.  The replies say whether the server may vote: it must be Redis
+ * All questions go out in one write; the scripts follow only to a server that lacks them, because they
+ * are fifty times as long as all the rest.  The replies say whether the server may vote: it must be Redis
  * or Valkey, a master, and must not evict keys. */
 #ifndef REDLOCK_WIRE_HELLO_H
 #define REDLOCK_WIRE_HELLO_H
@@ -29,6 +30,7 @@ typedef struct redlock_hello {             /* what has been learned so far */
     uint64_t time_ms;   /* the node's clock, from TIME */
     char version[16];   /* "7.0.15", for people */
     bool is_valkey;
+    uint32_t lacks; /* a bit for each script that the server has to be taught */
 } redlock_hello;
 
 /* Begins a new greeting and writes its bytes; `size` is at least REDLOCK_HELLO_BYTES_MAX.
@@ -44,5 +46,11 @@ size_t redlock_hello_start_listening(redlock_hello *hello, const redlock_url *ur
  * hangs up before that may have said why already: `status` and `words` tell. */
 bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader,
                         const uint8_t *data);
+/* After the last reply of a server that may vote: the scripts that it has to be taught, `size` as above;
+ * 0: none.  Commands may follow them at once, since a server does one after the other.  The replies
+ * come before those to the commands, and are taken as above. */
+size_t redlock_hello_teach(redlock_hello *hello, uint8_t *out, size_t size);
+/* Whether replies are still to be taken. */
+bool redlock_hello_is_open(const redlock_hello *hello);
 
 #endif

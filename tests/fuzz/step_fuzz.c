@@ -59,7 +59,8 @@ static void hello_play(const uint8_t *data, size_t size) {
 
     (void)redlock_hello_start(&hello, &url, redlock_bytes_of("fuzz"), out, sizeof out);
     while (!is_over && reply_next(&data, &size, &reader, &reply)) {
-        is_over = redlock_hello_take(&hello, &reader, reply);
+        is_over = redlock_hello_take(&hello, &reader, reply) &&
+                  (hello.status != REDLOCK_OK || redlock_hello_teach(&hello, out, sizeof out) == 0);
     }
     REDLOCK_ASSERT(memchr(hello.words, '\0', sizeof hello.words) != NULL);
     REDLOCK_ASSERT(memchr(hello.version, '\0', sizeof hello.version) != NULL);

@@ -30,6 +30,11 @@ lacks() { # lacks FILE...: names what was not installed
     return $missing
 }
 
+needs_no_openssl() { # it is opened when a rediss:// URL asks for it
+    ! readelf -d "$work/prefix/bin/redlock" "$(find "$work/prefix" -name libredlock.so)" |
+        grep -E 'NEEDED.*lib(ssl|crypto)'
+}
+
 consumer_configure() {
     cat >"$work/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.18)
@@ -72,6 +77,7 @@ check "command, libraries, headers and package files are there" lacks bin/redloc
     libredlock.so libredlock.so.0 libredlock.a include/redlock/redlock.h include/redlock/status.h \
     pkgconfig/redlock.pc cmake/redlock/redlock-config.cmake
 check "the installed command says its version" "$work/prefix/bin/redlock" --version
+check "neither the command nor the library is linked with OpenSSL" needs_no_openssl
 mv "$work/prefix" "$work/moved"
 check "find_package finds it where it was moved to, shared and static" consumer_configure
 check "the program with the shared library runs" "$work/consumer/shared"

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include <redlock/ask.h>
+
 #include "authority.h"
 #include "fleet.h"
 #include "tls_relay.h"
@@ -132,6 +134,77 @@ static void whole_life_of_a_lock(void **state) {
         assert_in_range(test_pttl(server, "job"), 10000, 22000);
         test_give(lock);
         redlock_client_destroy(client);
+    }
+    assert_int_equal(test_fd_count(), fds);
+}
+
+/* --- plain questions ------------------------------------------------------------------------- */
+
+static int ask_opened(const char *ca, const char *certificate, uint32_t flags,
+                      redlock_ask **ret_ask, redlock_node_report *report) {
+    redlock_ask_options options = REDLOCK_INIT(redlock_ask_options);
+    char url[160];
+    options.tls_ca_file = ca;
+    options.tls_cert_file = certificate;
+    options.tls_key_file = certificate != NULL ? client_key : NULL;
+    options.flags = flags;
+    options.connect_timeout_ms = 10000;
+    options.answer_timeout_ms = 10000;
+    (void)snprintf(url, sizeof url, "rediss://:" CANARY "@127.0.0.1:%d", tls_port);
+    return redlock_ask_open(url, &options, ret_ask, report);
+}
+
+/* Answers longer than a record of TLS, and many on their way at once. */
+static void questions_go_over_tls_too(void **state) {
+    static char value[60000];
+    const char *const set[] = {"SET", "long", value};
+    const char *const get[] = {"GET", "long"};
+    const char *const del[] = {"DEL", "long"};
+    const redlock_reply *reply = NULL;
+    redlock_node_report report;
+    redlock_ask *ask = NULL;
+    int fds = test_fd_count();
+    (void)state;
+    memset(value, 'v', sizeof value - 1);
+    assert_int_equal(ask_opened(ca_file, client_crt, 0, &ask, &report), REDLOCK_OK);
+    assert_string_equal(redlock_ask_tls_version(ask), "TLSv1.3");
+    assert_true(redlock_ask_tls_until_s(ask) > 1700000000);
+    assert_int_equal(redlock_ask_command(ask, set, NULL, 3, &reply, NULL), REDLOCK_OK);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(redlock_ask_send(ask, get, NULL, 2, NULL), REDLOCK_OK);
+    }
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(redlock_ask_receive(ask, &reply, NULL), REDLOCK_OK);
+        assert_string_equal(reply->text, value);
+    }
+    assert_int_equal(redlock_ask_command(ask, del, NULL, 2, &reply, NULL), REDLOCK_OK);
+    redlock_ask_close(ask);
+    assert_int_equal(test_fd_count(), fds);
+}
+
+static void questions_are_not_put_to_strangers(void **state) {
+    const struct {
+        const char *ca, *certificate;
+        uint32_t flags;
+        redlock_status status;
+        const char *words;
+    } rows[] = {
+        {test_authority_path(stranger, "ca.crt"), client_crt, 0, REDLOCK_UNTRUSTED,
+         "not trusted here"},
+        {ca_file, NULL, 0, REDLOCK_UNTRUSTED, "wants a client certificate"},
+        {"/nowhere", client_crt, 0, REDLOCK_INVALID, "the CA file /nowhere"},
+        {NULL, client_crt, REDLOCK_CLIENT_TLS_NO_VERIFY, REDLOCK_OK, ""},
+        {ca_file, client_crt, 1u << 20, REDLOCK_INVALID, "option"},
+    };
+    int fds = test_fd_count();
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        redlock_node_report report = {.status = REDLOCK_OK};
+        redlock_ask *ask = NULL;
+        assert_int_equal(ask_opened(rows[i].ca, rows[i].certificate, rows[i].flags, &ask, &report),
+                         rows[i].status);
+        assert_non_null(strstr(report.words, rows[i].words));
+        redlock_ask_close(ask);
     }
     assert_int_equal(test_fd_count(), fds);
 }
@@ -523,6 +596,8 @@ int main(void) {
         LIVE(server_that_is_not_trusted),
         LIVE(untrusted_never_gets_a_byte),
         LIVE(trusted_gets_the_password_and_nobody_between),
+        LIVE(questions_go_over_tls_too),
+        LIVE(questions_are_not_put_to_strangers),
         LIVE(reconnect_resumes_the_session),
         LIVE(slow_handshake_is_bounded),
         LIVE(slow_server_is_served),

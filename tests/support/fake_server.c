@@ -168,6 +168,9 @@ static size_t reply_append(const char *reply, uint8_t *out, size_t size) {
     return total;
 }
 
+/* To SCRIPT EXISTS: nobody has to teach it anything. */
+static const char knows_all[] = "*8\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n";
+
 /* SCRIPT LOAD answers the SHA1 of a text; the texts are ours, so theirs are known. */
 static const char *reply_to_load(redlock_bytes text) {
     for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
@@ -182,8 +185,9 @@ static const char *reply_to_load(redlock_bytes text) {
 
 static const char *reply_to(const redlock_bytes *words, size_t count) {
     size_t i = 0;
-    if (count == 3 && redlock_bytes_equal(words[0], redlock_bytes_of("SCRIPT"))) {
-        return reply_to_load(words[2]);
+    if (count > 2 && redlock_bytes_equal(words[0], redlock_bytes_of("SCRIPT"))) {
+        return redlock_bytes_equal(words[1], redlock_bytes_of("EXISTS")) ? knows_all
+                                                                         : reply_to_load(words[2]);
     }
     while (fake_replies[i].command != NULL &&
            !redlock_bytes_equal(words[0], redlock_bytes_of(fake_replies[i].command))) {

@@ -66,10 +66,14 @@ redlock_status test_node_greet(test_node *node, const char *url_text, redlock_he
     redlock_url_error error;
 
     assert_int_equal(redlock_url_parse(redlock_bytes_of(url_text), &url, &error), REDLOCK_OK);
-    test_node_send(node, out,
-                   redlock_hello_start(hello, &url, redlock_bytes_of("test"), out, sizeof out));
-    do {
-        test_node_read(node);
-    } while (!redlock_hello_take(hello, &node->reader, node->in));
+    size_t len = redlock_hello_start(hello, &url, redlock_bytes_of("test"), out, sizeof out);
+
+    while (len > 0) {
+        test_node_send(node, out, len);
+        do {
+            test_node_read(node);
+        } while (!redlock_hello_take(hello, &node->reader, node->in));
+        len = hello->status == REDLOCK_OK ? redlock_hello_teach(hello, out, sizeof out) : 0;
+    }
     return hello->status;
 }

@@ -31,6 +31,7 @@
 #include <cmocka.h>
 
 #include "drive/clock.h"
+#include "script/script.h"
 #include "support/fake_server.h"
 
 #define WAIT_MS 30000
@@ -299,6 +300,53 @@ static void link_comes_up_over_unix_socket(void **state) {
     rig_await(rig, 1);
     assert_up(rig, 0);
     assert_string_equal(redlock_conn_hello(rig->conn)->version, "7.0.15");
+    rig_end(rig);
+}
+
+/* A server that knows all scripts but the first.  `answers` comes after that script and a command. */
+static conn_rig *rig_start_unlearned(const redlock_fake_step *answers) {
+    redlock_hello hello = {.status = REDLOCK_OK, .lacks = 1};
+    static uint8_t script[REDLOCK_HELLO_BYTES_MAX];
+    size_t script_len = redlock_hello_teach(&hello, script, sizeof script);
+    conn_rig *rig = rig_create();
+    rig_open_unix(rig);
+    assert_memory_equal(rig->replies + rig->replies_len - 32, ":1\r\n:1\r\n", 8);
+    rig->replies[rig->replies_len - 31] = '0';
+    const redlock_fake_step steps[] = {
+        STEP(ACCEPT),
+        {.kind = REDLOCK_FAKE_EXPECT, .bytes = {rig->greeting, rig->greeting_len}},
+        {.kind = REDLOCK_FAKE_SEND, .bytes = {rig->replies, rig->replies_len}},
+        {.kind = REDLOCK_FAKE_EXPECT, .bytes = {script, script_len}},
+        STEP_COUNT(COMMANDS, 1),
+        *answers,
+        STEP(STALL)};
+    rig->fake = redlock_fake_start(rig->path, steps, COUNT_OF(steps));
+    redlock_conn_connect(rig->conn);
+    rig_await(rig, 1);
+    assert_up(rig, 0);
+    rig_send_many(rig, 1);
+    return rig;
+}
+
+static void script_is_taught_in_front_of_the_first_command(void **state) {
+    char said[64];
+    int len = snprintf(said, sizeof said, "$40\r\n%s\r\n-ERR x\r\n",
+                       redlock_script_of(REDLOCK_COMMAND_GRANT)->sha1);
+    const redlock_fake_step answers = {.kind = REDLOCK_FAKE_SEND,
+                                       .bytes = {(const uint8_t *)said, (size_t)len}};
+    (void)state;
+    conn_rig *rig = rig_start_unlearned(&answers);
+    rig_await(rig, 2);
+    assert_error_reply(rig, 1, 1, "ERR x");
+    rig_end(rig);
+}
+
+static void script_that_is_refused_ends_the_link(void **state) {
+    static const redlock_fake_step answers = SEND("-NOPERM no scripts\r\n-NOSCRIPT x\r\n");
+    (void)state;
+    conn_rig *rig = rig_start_unlearned(&answers);
+    rig_await(rig, 2);
+    assert_down(rig, 1, REDLOCK_NO_PERMISSION, 0, "NOPERM no scripts");
     rig_end(rig);
 }
 
@@ -1179,6 +1227,8 @@ static void real_server_answers(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(link_comes_up_over_unix_socket),
+        cmocka_unit_test(script_is_taught_in_front_of_the_first_command),
+        cmocka_unit_test(script_that_is_refused_ends_the_link),
         cmocka_unit_test(link_comes_up_over_tcp),
         cmocka_unit_test(missing_socket_is_told_by_the_next_dispatch),
         cmocka_unit_test(refused_port_is_told_each_time),

@@ -19,10 +19,14 @@
 #define MASTER "# Replication\r\nrole:master\r\n"
 #define MEMORY "maxmemory:0\r\nmaxmemory_policy:noeviction\r\n"
 
+/* To SCRIPT EXISTS, about the first script and all the others. */
+#define KNOWS(first) "*8\r\n:" first "\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n"
+#define KNOWS_ALL "*8\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n"
+
 /* What the server says to each question; NULL: what a healthy one says.  Texts that begin with one
  * of + - : * are replies as they are, others are sent as bulks. */
 typedef struct reply_set {
-    const char *auth, *select, *server, *replication, *memory, *time, *name, *load;
+    const char *auth, *select, *server, *replication, *memory, *time, *name, *exists, *load;
 } reply_set;
 
 static void reply_take(redlock_hello *hello, const char *text, bool is_last) {
@@ -46,7 +50,8 @@ static const char *said(const char *text, const char *healthy) {
     return text != NULL ? text : healthy;
 }
 
-static void greet(redlock_hello *hello, const char *url_text, const reply_set *replies) {
+static void first_round_greet(redlock_hello *hello, const char *url_text,
+                              const reply_set *replies) {
     static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
     redlock_url url;
     redlock_url_error error;
@@ -64,10 +69,21 @@ static void greet(redlock_hello *hello, const char *url_text, const reply_set *r
     reply_take(hello, said(replies->memory, MEMORY), false);
     reply_take(hello, said(replies->time, "*2\r\n$10\r\n1700000000\r\n$6\r\n123456\r\n"), false);
     reply_take(hello, said(replies->name, "+OK\r\n"), false);
+    reply_take(hello, said(replies->exists, KNOWS("0")), true);
+}
+
+static void greet(redlock_hello *hello, const char *url_text, const reply_set *replies) {
+    static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
+
+    first_round_greet(hello, url_text, replies);
+    if (hello->status != REDLOCK_OK || redlock_hello_teach(hello, out, sizeof out) == 0) {
+        return;
+    }
     for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
         reply_take(hello, said(replies->load, redlock_script_of((redlock_command_kind)kind)->sha1),
                    kind == REDLOCK_COMMAND_DECLARE);
     }
+    assert_false(redlock_hello_is_open(hello));
 }
 
 static void healthy_server_is_learned(void **state) {
@@ -158,6 +174,12 @@ static const struct {
      {.load = "0000000000000000000000000000000000000000"},
      REDLOCK_PROTOCOL,
      "a reply to SCRIPT LOAD that is not the script's SHA1"},
+    {"a", {.exists = "-LOADING soon\r\n"}, REDLOCK_REFUSED, "LOADING soon"},
+    {"a", {.exists = ":1\r\n"}, REDLOCK_PROTOCOL, "a reply to SCRIPT EXISTS that is none"},
+    {"a",
+     {.exists = "-NOPERM not this\r\n", .load = "-NOPERM no scripts\r\n"},
+     REDLOCK_NO_PERMISSION,
+     "NOPERM no scripts"},
     {"redis://:p@a",
      {.auth = ":1\r\n"},
      REDLOCK_PROTOCOL,
@@ -258,11 +280,36 @@ static void questions_depend_on_the_url(void **state) {
             redlock_hello_start(&hello, &url, redlock_bytes_of(rows[i].label), out, sizeof out);
         size_t asked = strlen(rows[i].sent);
 
+        assert_true(len < 1024);
         sent_describe(out, len, text, sizeof text);
         assert_int_equal(strncmp(text, rows[i].sent, asked), 0);
-        assert_string_equal(text + asked,
-                            "SCRIPT LOAD / SCRIPT LOAD / SCRIPT LOAD / SCRIPT LOAD / SCRIPT LOAD / "
-                            "SCRIPT LOAD / SCRIPT LOAD / SCRIPT LOAD / ");
+        assert_int_equal(strncmp(text + asked, "SCRIPT EXISTS ", 14), 0);
+    }
+}
+
+/* What is taught, by what the server says it knows. */
+static void only_what_is_lacking_is_taught(void **state) {
+    static const struct {
+        const char *exists;
+        size_t taught;
+    } rows[] = {{KNOWS_ALL, 0}, {KNOWS("1"), 7}, {KNOWS("0"), 8}, {"-NOPERM not this\r\n", 8}};
+    static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        redlock_hello hello;
+        char text[512], expected[512] = "";
+        size_t at = 0;
+
+        first_round_greet(&hello, "a", &(reply_set){.exists = rows[i].exists});
+        size_t len = redlock_hello_teach(&hello, out, sizeof out);
+        sent_describe(out, len, text, sizeof text);
+        for (size_t k = 0; k < rows[i].taught; k++) {
+            at += (size_t)snprintf(expected + at, sizeof expected - at, "SCRIPT LOAD / ");
+        }
+        assert_string_equal(text, expected);
+        assert_int_equal(hello.status, REDLOCK_OK);
+        assert_true(redlock_hello_is_open(&hello) == (rows[i].taught > 0));
     }
 }
 
@@ -355,6 +402,7 @@ int main(void) {
         cmocka_unit_test(run_id_that_no_script_takes_is_left_out),
         cmocka_unit_test(words_are_cut_and_safe_to_print),
         cmocka_unit_test(questions_depend_on_the_url),
+        cmocka_unit_test(only_what_is_lacking_is_taught),
         cmocka_unit_test(listening_greeting_only_logs_in_and_subscribes),
         cmocka_unit_test(reply_to_subscribe_decides),
         cmocka_unit_test(longest_greeting_fits),

@@ -50,22 +50,18 @@ static void assert_says(redlock_sim_server *server, const char *command, const c
     assert_true(redlock_bytes_equal(said.bytes, redlock_bytes_of(wanted)));
 }
 
-/* A greeting in pieces of at most `most` bytes, by a client that knows nothing of the server. */
-static redlock_status greet(redlock_sim_server *server, const char *url_text, redlock_prng *prng,
-                            uint64_t most, redlock_hello *hello) {
-    static uint8_t out[REDLOCK_HELLO_BYTES_MAX], in[65536];
-    redlock_url url;
-    redlock_url_error error;
+/* One round of a greeting, in pieces of at most `most` bytes. */
+static void round_play(redlock_sim_server *server, redlock_prng *prng, uint64_t most,
+                       redlock_bytes round, redlock_hello *hello) {
+    static uint8_t in[65536];
     redlock_resp_reader reader;
     size_t in_len = 0, at = 0, used;
     bool is_over = false;
 
-    assert_int_equal(redlock_url_parse(redlock_bytes_of(url_text), &url, &error), REDLOCK_OK);
-    size_t len = redlock_hello_start(hello, &url, redlock_bytes_of("test"), out, sizeof out);
-    for (size_t sent = 0; sent < len;) {
+    for (size_t sent = 0; sent < round.len;) {
         size_t count = 1 + (size_t)redlock_prng_upto(prng, most - 1);
-        count = count < len - sent ? count : len - sent;
-        redlock_bytes piece = {.at = out + sent, .len = count};
+        count = count < round.len - sent ? count : round.len - sent;
+        redlock_bytes piece = {.at = round.at + sent, .len = count};
         redlock_sim_said said = redlock_sim_server_feed(server, 5, piece);
 
         if (said.bytes.len > 0) {
@@ -82,6 +78,21 @@ static redlock_status greet(redlock_sim_server *server, const char *url_text, re
         at += used;
     }
     assert_int_equal(at, in_len);
+}
+
+/* A greeting by a client that knows nothing of the server. */
+static redlock_status greet(redlock_sim_server *server, const char *url_text, redlock_prng *prng,
+                            uint64_t most, redlock_hello *hello) {
+    static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
+    redlock_url url;
+    redlock_url_error error;
+
+    assert_int_equal(redlock_url_parse(redlock_bytes_of(url_text), &url, &error), REDLOCK_OK);
+    size_t len = redlock_hello_start(hello, &url, redlock_bytes_of("test"), out, sizeof out);
+    while (len > 0) {
+        round_play(server, prng, most, (redlock_bytes){.at = out, .len = len}, hello);
+        len = hello->status == REDLOCK_OK ? redlock_hello_teach(hello, out, sizeof out) : 0;
+    }
     redlock_sim_server_hang_up(server, 5);
     return hello->status;
 }

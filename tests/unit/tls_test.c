@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -610,17 +611,49 @@ static void troubles_have_sentences(void **state) {
          REDLOCK_PROTOCOL,
          "TLS went wrong: "},
     };
+    redlock_tls_library lib;
+    char words[112];
     (void)state;
+    assert_int_equal(redlock_tls_library_load(&lib, redlock_tls_library_file, words, sizeof words),
+                     REDLOCK_OK);
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
         redlock_tls_fault fault = {.status = REDLOCK_OK};
-        redlock_tls_explain(&table[i].trouble, &fault);
+        redlock_tls_explain(&lib, &table[i].trouble, &fault);
         assert_int_equal(fault.status, table[i].status);
         assert_int_equal(strncmp(fault.words, table[i].words, strlen(table[i].words)), 0);
     }
 }
 
+/* --- the library ----------------------------------------------------------------------------- */
+
+static void library_that_is_not_there_is_named(void **state) {
+    redlock_tls_library lib;
+    char words[256];
+    (void)state;
+    assert_int_equal(redlock_tls_library_load(&lib, "libssl.so.0", words, sizeof words),
+                     REDLOCK_UNSUPPORTED);
+    assert_non_null(strstr(words, "libssl.so.0 cannot be loaded: install it"));
+    assert_int_equal(redlock_tls_library_load(&lib, "libc.so.6", words, sizeof words),
+                     REDLOCK_UNSUPPORTED);
+    assert_non_null(strstr(words, "libc.so.6 is not the OpenSSL"));
+}
+
+static void facts_are_of_the_certificate_shown(void **state) {
+    ends both;
+    (void)state;
+    int64_t now = (int64_t)time(NULL);
+    ends_init(&both, trusting(), HOST, test_authority_server(authority, "host", 0));
+    ends_shake(&both);
+    redlock_tls_facts facts = redlock_tls_link_facts(both.link);
+    assert_string_equal(facts.version, "TLSv1.3");
+    assert_in_range(facts.until_s, now + 1, now + 400 * 86400);
+    ends_deinit(&both);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(library_that_is_not_there_is_named),
+        cmocka_unit_test(facts_are_of_the_certificate_shown),
         cmocka_unit_test(right_host_by_name_and_by_address),
         cmocka_unit_test(wrong_host_is_refused),
         cmocka_unit_test(wrong_times_and_authorities_are_refused),
