@@ -98,11 +98,14 @@ static void lock_acquired(redlock_client *client, redlock_lock *lock) {
     lock->token_len = token.len;
     lock->fence = redlock_core_fence(core, lock->slot);
     lock_held(client, lock);
+    redlock_metrics_held(client, lock);
 }
 
-static void lock_lost(redlock_lock *lock) {
+static void lock_lost(redlock_client *client, redlock_lock *lock) {
     atomic_store(&lock->held_until, 0);
     lock->lost = true;
+    client->counts.losses++;
+    redlock_metrics_held_no_more(client, lock);
     if (lock->lost_wake_made) {
         redlock_wake_raise(&lock->lost_wake);
     }
@@ -149,6 +152,14 @@ static void fill_info(redlock_client *client, uint32_t slot, redlock_info *ret_i
     memcpy(ret_info, &info, info.struct_size < sizeof info ? info.struct_size : sizeof info);
 }
 
+static void tell_place(redlock_client *client, redlock_op *op, uint32_t slot) {
+    if (op != NULL) {
+        op->queued = true;
+    }
+    redlock_event_push_place(client, op != NULL ? op->wait : NULL,
+                             redlock_core_place(redlock_engine_core(client->engine), slot));
+}
+
 static void tell_slot(redlock_client *client, const redlock_wish *wish) {
     uint32_t slot = wish->slot;
     redlock_status status = wish->as.tell.status;
@@ -166,20 +177,23 @@ static void tell_slot(redlock_client *client, const redlock_wish *wish) {
         return;
     case REDLOCK_TELL_RENEWED:
         lock_held(client, lock);
+        redlock_metrics_renewed(client, lock);
         redlock_event_push(client, REDLOCK_EVENT_RENEWED, lock, status, -1);
         return;
     case REDLOCK_TELL_RENEW_LATE:
+        client->counts.renewals_late++;
         redlock_event_push(client, REDLOCK_EVENT_RENEW_LATE, lock, status, -1);
         return;
     case REDLOCK_TELL_EXTENDED:
         answer(client, slot, status);
         return;
     case REDLOCK_TELL_LOST:
-        lock_lost(lock);
+        lock_lost(client, lock);
         redlock_event_push(client, REDLOCK_EVENT_LOST, lock, status, -1);
         return;
     case REDLOCK_TELL_RELEASED:
         owner->lock = NULL;
+        redlock_metrics_held_no_more(client, lock);
         redlock_event_push(client, REDLOCK_EVENT_RELEASED, lock, status, -1);
         answer(client, slot, status);
         return;
@@ -190,8 +204,7 @@ static void tell_slot(redlock_client *client, const redlock_wish *wish) {
         answer(client, slot, status);
         return;
     case REDLOCK_TELL_WAITING:
-        redlock_event_push_place(client, owner->op != NULL ? owner->op->wait : NULL,
-                                 redlock_core_place(redlock_engine_core(client->engine), slot));
+        tell_place(client, owner->op, slot);
         return;
     case REDLOCK_TELL_NODE_UP:
     case REDLOCK_TELL_NODE_DOWN:

@@ -243,6 +243,7 @@ static void step_and_carry(redlock_engine *engine, const redlock_fact *fact, red
             if (wish.kind == REDLOCK_WISH_TOKEN) {
                 tokens[token_count++] = wish.slot;
             } else {
+                engine->hooks.wished(engine->hooks.ctx, &wish, now);
                 carry_out(engine, &wish);
             }
         }
@@ -263,7 +264,9 @@ static void step_and_carry(redlock_engine *engine, const redlock_fact *fact, red
 }
 
 static void conn_sink(void *ctx, const redlock_fact *fact, redlock_ns now) {
-    step_and_carry(ctx, fact, now);
+    redlock_engine *engine = ctx;
+    engine->hooks.heard(engine->hooks.ctx, fact, now);
+    step_and_carry(engine, fact, now);
 }
 
 /* --- moving bytes ---------------------------------------------------------------------------- */
