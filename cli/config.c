@@ -30,6 +30,7 @@ static const config_key keys[] = {
      " run elect acquire extend release hold watch wait break init status ls top doctor "},
     {"label", " run elect acquire hold "},
     {"ttl", " run elect acquire extend hold watch "},
+    {"metrics", " run elect hold watch "},
     {"timeout", " status ls top doctor "},
     {"ttl-max", " doctor "},
 };
