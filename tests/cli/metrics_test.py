@@ -90,20 +90,24 @@ def handed_over(world):
 
 
 def lost(world):
-    """A loss is counted, while the server stands still"""
+    """A server that stands still is a loss for hold; run stops its command and gives up before that"""
     server = world.server("mute")
-    path = world.path("lost.prom")
-    process = world.start("run", "-t", "1", "--metrics", path, "lost", "-c", f"echo > {world.path('begun')}; sleep 60",
-                          url=server.url)
+    paths = {word: world.path(f"{word}.lost.prom") for word in ("run", "hold")}
+    run = world.start("run", "-t", "1", "--metrics", paths["run"], "lost-by-run", "-c",
+                      f"echo > {world.path('begun')}; sleep 60", url=server.url)
+    hold = world.start("hold", "-t", "1", "--metrics", paths["hold"], "lost-by-hold", url=server.url)
+    hold.stdout.readline()
     world.await_file("begun")
     server.signal(signal.SIGSTOP)
-    expect_equal(process.wait(20), 79)
+    expect_equal([process.wait(20) for process in (run, hold)], [79, 79])
     server.signal(signal.SIGCONT)
-    page = page_at(path)
-    expect_equal(page.value("redlock_losses_total"), 1)
-    expect_equal(page.value("redlock_hold_duration_seconds_count"), 1)
-    expect(page.value("redlock_renewals_late_total") >= 1, "late renewals")
-    expect_equal(page.value("redlock_releases_total", result="ok"), 0)
+    for word, losses in (("run", 0), ("hold", 1)):
+        page = page_at(paths[word])
+        expect_equal(page.value("redlock_losses_total"), losses, word)
+        expect_equal(page.value("redlock_hold_duration_seconds_count"), 1, word)
+        expect_equal(page.value("redlock_releases_total", result="ok"), 0, word)
+        expect(page.value("redlock_renewals_late_total") >= 1, "late renewals")
+    expect_equal(page_at(paths["run"]).value("redlock_releases_total", result="unknown"), 1)
 
 
 def kept_current(world):
