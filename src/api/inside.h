@@ -29,6 +29,7 @@ typedef struct redlock_op {
     redlock_report *report; /* the caller's; may be NULL */
     redlock_info *info;     /* LOOK and BREAK; may be NULL */
     redlock_wait *wait;     /* acquire; may be NULL */
+    redlock_ns begun, over; /* when it was stepped, and when it was answered */
     bool queued, woken;     /* acquire: it had to wait in a queue; a node has woken it there */
 } redlock_op;
 
@@ -130,9 +131,8 @@ void redlock_metrics_held(redlock_client *client, redlock_lock *lock);
 /* Lost or released; only the first of them counts. */
 void redlock_metrics_held_no_more(redlock_client *client, redlock_lock *lock);
 void redlock_metrics_renewed(redlock_client *client, redlock_lock *lock);
-/* What redlock_acquire is about to answer, and when it was called. */
-void redlock_metrics_acquired(redlock_client *client, const redlock_op *op, redlock_status status,
-                              redlock_ns from);
+/* What redlock_acquire is about to answer. */
+void redlock_metrics_acquired(redlock_client *client, const redlock_op *op, redlock_status status);
 
 /* --- pool.c: blocks of memory that come and go with every lock ------------------------------- */
 

@@ -135,12 +135,11 @@ int redlock_acquire(redlock_client *client, const char *name, size_t name_len,
     fact.as.ask.token = (redlock_bytes){(const uint8_t *)given.token, given.token_len};
     fact.as.ask.wall_us = redlock_clock_wall_us();
     redlock_op op = {.report = report, .wait = given.wait};
-    redlock_ns from = redlock_clock_now();
     redlock_engine_lock(client->engine);
     client->counts.going++;
     result = seek_or_adopt(client, name, name_len, &given, &fact, ret_lock, &op);
     client->counts.going--;
-    redlock_metrics_acquired(client, &op, result, from);
+    redlock_metrics_acquired(client, &op, result);
     redlock_engine_unlock(client->engine);
     return result;
 }

@@ -5,7 +5,6 @@
 
 #include "api/inside.h"
 #include "base/histogram.h"
-#include "drive/clock.h"
 
 _Static_assert(REDLOCK_TIMING_BUCKETS == REDLOCK_HISTOGRAM_BUCKETS, "they are copied one to one");
 _Static_assert(REDLOCK_WHERE_BYTES == sizeof((redlock_node_metrics *)0)->where, "copied whole");
@@ -52,15 +51,16 @@ void redlock_metrics_heard(void *ctx, const redlock_fact *fact, redlock_ns now) 
 /* --- what becomes of a lock ------------------------------------------------------------------ */
 
 void redlock_metrics_held(redlock_client *client, redlock_lock *lock) {
-    lock->held_from = redlock_clock_now();
+    lock->held_from = redlock_engine_now(client->engine);
     lock->renew_from = 0; /* adopting asks by the same command */
     client->counts.held++;
 }
 
 void redlock_metrics_held_no_more(redlock_client *client, redlock_lock *lock) {
     if (lock->held_from != 0) {
-        redlock_histogram_add(&client->counts.hold,
-                              redlock_ns_since(redlock_clock_now(), lock->held_from));
+        redlock_histogram_add(
+            &client->counts.hold,
+            redlock_ns_since(redlock_engine_now(client->engine), lock->held_from));
         lock->held_from = 0;
         client->counts.held--;
     }
@@ -69,16 +69,16 @@ void redlock_metrics_held_no_more(redlock_client *client, redlock_lock *lock) {
 void redlock_metrics_renewed(redlock_client *client, redlock_lock *lock) {
     client->counts.renewals++;
     if (lock->renew_from != 0) {
-        redlock_histogram_add(&client->counts.renew,
-                              redlock_ns_since(redlock_clock_now(), lock->renew_from));
+        redlock_histogram_add(
+            &client->counts.renew,
+            redlock_ns_since(redlock_engine_now(client->engine), lock->renew_from));
         lock->renew_from = 0;
     }
 }
 
-void redlock_metrics_acquired(redlock_client *client, const redlock_op *op, redlock_status status,
-                              redlock_ns from) {
+void redlock_metrics_acquired(redlock_client *client, const redlock_op *op, redlock_status status) {
     redlock_counts *counts = &client->counts;
-    redlock_ns length = redlock_ns_since(redlock_clock_now(), from);
+    redlock_ns length = redlock_ns_since(op->over, op->begun);
     redlock_count_answer(counts->acquires, status);
     if (status == REDLOCK_OK) {
         redlock_histogram_add(&counts->acquire, length);

@@ -67,6 +67,7 @@ redlock_status redlock_op_run(redlock_client *client, const redlock_fact *fact, 
     owner->lock = lock;
     owner->op = op;
     redlock_engine_step(client->engine, fact);
+    op->begun = redlock_engine_now(client->engine);
     redlock_engine_wait(client->engine, &op->call);
     redlock_engine_changed(client->engine);
     return op->status;
@@ -78,6 +79,7 @@ static void answer(redlock_client *client, uint32_t slot, redlock_status status)
     owner->op = NULL;
     if (op != NULL) {
         op->status = status;
+        op->over = redlock_engine_now(client->engine);
         redlock_report_fill(op->report, client, redlock_engine_core(client->engine), slot, status);
         redlock_engine_complete(client->engine, &op->call);
     }

@@ -13,10 +13,9 @@ static uint64_t us_up(redlock_ns length) {
 static uint32_t highest_bit(uint64_t value) {
     uint32_t bit = 0;
     for (uint32_t shift = 32; shift > 0; shift /= 2) {
-        if (value >> shift != 0) {
-            value >>= shift;
-            bit += shift;
-        }
+        uint32_t step = value >> shift != 0 ? shift : 0; /* no branch: lengths are unforeseeable */
+        value >>= step;
+        bit += step;
     }
     return bit;
 }

@@ -66,6 +66,8 @@ void redlock_engine_unlock(redlock_engine *engine);
 redlock_core *redlock_engine_core(redlock_engine *engine);
 /* [locked] Room for one more slot; false: no memory. */
 bool redlock_engine_reserve(redlock_engine *engine);
+/* [locked] The time of the last step: no clock is read. */
+redlock_ns redlock_engine_now(const redlock_engine *engine);
 /* [locked] Steps the core with the time of now, carries out its wishes. */
 void redlock_engine_step(redlock_engine *engine, const redlock_fact *fact);
 /* [locked] Drives or sleeps until call->done; releases the mutex meanwhile.  init before the step

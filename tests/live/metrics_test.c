@@ -346,14 +346,15 @@ static void quorum_has_numbers_for_each_node(void **state) {
     }
     assert_int_equal(metrics_of(of_five).node_count, 5);
     assert_int_equal(metrics_of(of_five).acquires[0], 10);
+    uint64_t commands = 0;
     for (uint32_t i = 0; i < 5; i++) {
         redlock_node_metrics node = node_of(of_five, i);
         assert_string_equal(node.where, five.url[i]);
-        assert_int_equal(node.is_up, i < 4);
-        assert_int_equal(node.connects, i < 4);
-        assert_true(i < 4 ? node.commands >= 20 : node.commands == 0);
+        assert_true(i < 4 ? node.connects <= 1 : node.connects + node.commands + node.is_up == 0);
         assert_int_equal(node.errors[-REDLOCK_IO], i < 4 ? 0 : 1);
+        commands += node.commands;
     }
+    assert_true(commands >= 10 * 3 * 2); /* of a slow node the others don't wait for */
     redlock_client_destroy(of_five);
     test_fleet_stop(&five);
 }
