@@ -13,10 +13,16 @@ _Static_assert(REDLOCK_SENT_MAX >= 1 && (REDLOCK_SENT_MAX & (REDLOCK_SENT_MAX - 
 
 /* --- what the engine tells ------------------------------------------------------------------- */
 
-/* The first command of a renewal, by the keeper or by an extend. */
+/* The first command of a renewal, by the keeper or by an extend.  One that succeeds and does not move
+ * the deadline, because that was far off already, is not told: then the next one begins here. */
 static void renew_sent(redlock_client *client, const redlock_wish *wish, redlock_ns now) {
     redlock_lock *lock = client->owners[wish->slot].lock;
-    if (lock != NULL && lock->renew_from == 0) {
+    if (lock == NULL) {
+        return;
+    }
+    bool is_over =
+        !lock->renews_late && now >= redlock_ns_add(lock->renew_from, lock->round_timeout);
+    if (lock->renew_from == 0 || is_over) {
         lock->renew_from = now;
     }
 }
@@ -66,8 +72,19 @@ void redlock_metrics_held_no_more(redlock_client *client, redlock_lock *lock) {
     }
 }
 
+void redlock_metrics_extended(redlock_lock *lock) {
+    lock->renew_from = 0;
+    lock->renews_late = false;
+}
+
+void redlock_metrics_renew_failed(redlock_client *client, redlock_lock *lock) {
+    client->counts.renewals_late++;
+    lock->renews_late = true;
+}
+
 void redlock_metrics_renewed(redlock_client *client, redlock_lock *lock) {
     client->counts.renewals++;
+    lock->renews_late = false;
     if (lock->renew_from != 0) {
         redlock_histogram_add(
             &client->counts.renew,

@@ -224,6 +224,17 @@ static void lock_is_handed_over(void **state) {
     redlock_client_destroy(at.client);
 }
 
+/* A holder of another kind hands nothing over: the waiter finds the name free by asking. */
+static void name_that_is_found_free_was_not_handed_over(void **state) {
+    (void)state;
+    free(test_server_ask(fleet.server[0], "SET", "job", "foreign", "PX", "400", NULL));
+    assert_int_equal(try_for(client, PATIENCE_MS, NULL), REDLOCK_OK);
+    redlock_metrics metrics = metrics_of(client);
+    assert_int_equal(metrics.wait.count, 1);
+    assert_int_equal(metrics.acquires[0], 1);
+    assert_int_equal(metrics.handovers, 0);
+}
+
 static void renewals_and_extensions(void **state) {
     (void)state;
     redlock_lock *lock = test_take(client, "job", 600);
@@ -244,6 +255,22 @@ static void renewals_and_extensions(void **state) {
     test_give(lock);
 }
 
+/* An extension that does not move the deadline is no renewal, and does not make the next one long. */
+static void extension_that_changes_nothing(void **state) {
+    (void)state;
+    redlock_lock *lock = test_take_unkept(client, "job", 20000);
+    assert_int_equal(redlock_extend(lock, 5000, NULL), REDLOCK_OK);
+    assert_int_equal(metrics_of(client).extends[0], 1);
+    assert_int_equal(metrics_of(client).renewals, 0);
+    test_nap_ms(200);
+    int64_t from_us = test_now_us();
+    assert_int_equal(redlock_extend(lock, 40000, NULL), REDLOCK_OK);
+    redlock_metrics metrics = metrics_of(client);
+    assert_int_equal(metrics.renewals, 1);
+    assert_in_range(metrics.renew.max_us, 1, test_now_us() - from_us + 1);
+    test_give(lock);
+}
+
 static void adopted_is_held(void **state) {
     (void)state;
     redlock_lock *lock = test_take_unkept(client, "job", 20000), *adopted = NULL;
@@ -256,6 +283,12 @@ static void adopted_is_held(void **state) {
     assert_int_equal(metrics.adopts[0], 1);
     assert_int_equal(metrics.locks_held, 1);
     assert_int_equal(answer_sum(metrics.acquires) + metrics.renewals, 0);
+    test_nap_ms(200);
+    int64_t from_us = test_now_us();
+    assert_int_equal(redlock_extend(adopted, 40000, NULL), REDLOCK_OK);
+    metrics = metrics_of(other);
+    assert_int_equal(metrics.renew.count, 1); /* adopting asks by the same command, and is none */
+    assert_in_range(metrics.renew.max_us, 1, test_now_us() - from_us + 1);
     test_give(adopted);
     assert_int_equal(redlock_release(lock, NULL), REDLOCK_NOT_HELD);
     assert_int_equal(redlock_adopt(other, "job", 3, "other", 5, 0, NULL, &adopted, NULL),
@@ -419,7 +452,9 @@ int main(void) {
         TEST(refusals),
         TEST(wrong_arguments_are_not_counted),
         TEST(lock_is_handed_over),
+        TEST(name_that_is_found_free_was_not_handed_over),
         TEST(renewals_and_extensions),
+        TEST(extension_that_changes_nothing),
         TEST(adopted_is_held),
         TEST(loss_is_counted_once),
         TEST(node_that_dies_and_comes_back),
