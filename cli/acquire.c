@@ -21,15 +21,18 @@ typedef struct acquire_options {
     bool is_export;
 } acquire_options;
 
-static const struct option table[] = {
-    REDLOCK_SESSION_OPTIONS,
-    REDLOCK_ACQUIRE_OPTIONS,
-    {"export", no_argument, NULL, OPTION_EXPORT},
-    {"lost-exit-code", required_argument, NULL, REDLOCK_OPTION_LOST_CODE},
-    {NULL, 0, NULL, 0},
-};
+#define OPTIONS_OF_BOTH                                                                            \
+    REDLOCK_SESSION_OPTIONS, REDLOCK_ACQUIRE_OPTIONS,                                              \
+        {"export", no_argument, NULL, OPTION_EXPORT}, {                                            \
+        "lost-exit-code", required_argument, NULL, REDLOCK_OPTION_LOST_CODE                        \
+    }
 
-static int options_parse(acquire_options *options, int argc, char **argv, const char *topic) {
+static const struct option acquire_table[] = {OPTIONS_OF_BOTH, {NULL, 0, NULL, 0}};
+static const struct option hold_table[] = {
+    OPTIONS_OF_BOTH, REDLOCK_METRICS_OPTIONS, {NULL, 0, NULL, 0}};
+
+static int options_parse(acquire_options *options, int argc, char **argv, const char *topic,
+                         const struct option *table) {
     int code = REDLOCK_GO_ON;
     int option;
 
@@ -88,7 +91,7 @@ static int acquire_parsed(acquire_options *options) {
 
 int redlock_acquire_main(int argc, char **argv) {
     acquire_options options;
-    int code = options_parse(&options, argc, argv, "acquire");
+    int code = options_parse(&options, argc, argv, "acquire", acquire_table);
 
     if (code == REDLOCK_GO_ON) {
         code = acquire_parsed(&options);
@@ -169,7 +172,7 @@ static int hold_parsed(acquire_options *options) {
 
 int redlock_hold_main(int argc, char **argv) {
     acquire_options options;
-    int code = options_parse(&options, argc, argv, "hold");
+    int code = options_parse(&options, argc, argv, "hold", hold_table);
 
     if (code == REDLOCK_GO_ON) {
         code = hold_parsed(&options);

@@ -36,6 +36,7 @@ static const config_key keys[] = {
     {"tls-insecure", EVERYWHERE},
     {"label", " run elect acquire hold "},
     {"ttl", " run elect acquire extend hold watch "},
+    {"metrics", " run elect hold watch "},
     {"timeout", " status ls top doctor "},
     {"ttl-max", " doctor "},
 };

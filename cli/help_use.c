@@ -35,6 +35,10 @@
     "  --fence FENCE        the fence that came with it (default: REDLOCK_FENCE)\n"
 #define HELP_LABEL "  --label TEXT         who we are, for others to see (default: host/pid)\n"
 #define HELP_PREFIX "  --key-prefix TEXT    goes in front of every key\n"
+#define HELP_METRICS                                                                               \
+    "  --metrics FILE       keep numbers for Prometheus there, every 10 seconds and at the end; "  \
+    "in\n"                                                                                         \
+    "                       a folder, under a name made from the lock's\n"
 #define HELP_SAY                                                                                   \
     "  -v, --verbose        say what goes well, too\n"                                             \
     "  -q, --quiet          say nothing but usage errors\n"
@@ -49,7 +53,7 @@ static const char help_run[] =
     "\n" HELP_URL HELP_TTL HELP_WAIT HELP_BUSY HELP_BUSY_OK
     "  -c, --command STRING run STRING by sh -c; before or after NAME\n"
     "  --min-hold SECONDS   keep the name for at least so long, even if the command ends "
-    "sooner\n" HELP_STOP HELP_LOST HELP_LABEL HELP_PREFIX HELP_SAY "\n"
+    "sooner\n" HELP_STOP HELP_LOST HELP_LABEL HELP_METRICS HELP_PREFIX HELP_SAY "\n"
     "Options end at NAME.  A password is safer in REDLOCK_URL than in --url, where others may see\n"
     "it.  The command finds REDLOCK_NAME, REDLOCK_FENCE and REDLOCK_TOKEN in its environment, and\n"
     "no other variable whose name begins with REDLOCK_.\n"
@@ -83,7 +87,7 @@ static const char help_hold[] =
     "input ends.  Input that nobody can close, such as /dev/null, is not looked at.\n"
     "\n" HELP_URL HELP_TTL HELP_WAIT HELP_BUSY HELP_BUSY_OK
     "  --export             print a line for eval: REDLOCK_NAME, REDLOCK_TOKEN, "
-    "REDLOCK_FENCE\n" HELP_LOST HELP_LABEL HELP_PREFIX HELP_SAY "\n"
+    "REDLOCK_FENCE\n" HELP_LOST HELP_LABEL HELP_METRICS HELP_PREFIX HELP_SAY "\n"
     "Example (bash): the lock is held for as long as the script lives, however it ends\n"
     "  coproc redlock hold deploy\n"
     "  read -r token fence <&\"${COPROC[0]}\" || exit\n";
@@ -120,7 +124,7 @@ static const char help_elect[] =
     "  --once               stand and lead only once, and exit with the command's code\n"
     "  --on-elected STRING  run STRING by sh first; if it fails, the command is not started\n"
     "  --on-deposed STRING  run STRING by sh after the command, before the lock is given "
-    "back\n" HELP_STOP HELP_LOST HELP_LABEL HELP_PREFIX HELP_SAY "\n"
+    "back\n" HELP_STOP HELP_LOST HELP_LABEL HELP_METRICS HELP_PREFIX HELP_SAY "\n"
     "Example:\n"
     "  redlock elect -t 10 --on-elected 'ip-take 10.0.0.9' --on-deposed 'ip-drop 10.0.0.9' \\\n"
     "      scheduler -- /usr/local/bin/scheduler\n";
@@ -134,7 +138,7 @@ static const char help_watch[] =
     "  --on-error STRING    run STRING by sh for each renewal that fails\n"
     "  --on-end STRING      run STRING by sh at the end\n"
     "  --release            on a signal, release the lock; else it ends with its ttl\n" HELP_LOST
-        HELP_PREFIX HELP_SAY "\n"
+        HELP_METRICS HELP_PREFIX HELP_SAY "\n"
     "The hooks find REDLOCK_STATUS, too: why the renewal failed, LOST, or CANCELED by a signal.\n"
     "Each may take 10 seconds.\n"
     "\n"

@@ -24,13 +24,17 @@ enum {
     }
 
 static const struct option run_table[] = {
-    REDLOCK_SESSION_OPTIONS, REDLOCK_ACQUIRE_OPTIONS,
-    COMMAND_OPTIONS,         {"min-hold", required_argument, NULL, OPTION_MIN_HOLD},
+    REDLOCK_SESSION_OPTIONS,
+    REDLOCK_ACQUIRE_OPTIONS,
+    REDLOCK_METRICS_OPTIONS,
+    COMMAND_OPTIONS,
+    {"min-hold", required_argument, NULL, OPTION_MIN_HOLD},
     {NULL, 0, NULL, 0},
 };
 
 static const struct option elect_table[] = {
     REDLOCK_SESSION_OPTIONS,
+    REDLOCK_METRICS_OPTIONS,
     COMMAND_OPTIONS,
     {"ttl", required_argument, NULL, 't'},
     {"label", required_argument, NULL, REDLOCK_OPTION_LABEL},

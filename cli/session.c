@@ -99,10 +99,19 @@ int redlock_session_open(redlock_session *session, redlock_session_options *opti
         redlock_say_error(&options->say, "no descriptor left for signals: %s", strerror(errno));
         return REDLOCK_EXIT_SYSTEM;
     }
-    return client_open(session);
+
+    int code_of_client = client_open(session);
+    const redlock_exposition what = {
+        .client = session->client, .name = options->name, .subcommand = options->topic};
+
+    if (code_of_client == 0 && options->metrics != NULL) {
+        redlock_textfile_start(&session->textfile, options->metrics, &what, &options->say);
+    }
+    return code_of_client;
 }
 
 void redlock_session_close(redlock_session *session) {
+    redlock_textfile_end(&session->textfile);
     redlock_client_destroy(session->client);
     session->client = NULL;
     session->lock = NULL;

@@ -9,6 +9,7 @@
 
 #include "cli/session_options.h"
 #include "cli/signals.h"
+#include "cli/textfile.h"
 
 typedef struct redlock_session {
     const redlock_session_options *options; /* borrowed */
@@ -23,6 +24,7 @@ typedef struct redlock_session {
     uint32_t client_flags;      /* REDLOCK_CLIENT_*, before open */
     int64_t renew_ms;           /* REDLOCK_NO_RENEW: the lock is not kept; before acquiring */
     const char *label;          /* when the options have none */
+    redlock_textfile textfile;  /* --metrics */
 } redlock_session;
 
 /* Completes the URLs, makes signals readable, and the client.  `session` has the fields above set or zero.  Returns 0,

@@ -117,6 +117,9 @@ int redlock_session_option_take(redlock_session_options *options, int option, ch
         return REDLOCK_GO_ON;
     case REDLOCK_OPTION_LOST_CODE:
         return redlock_session_code_take(options, "--lost-exit-code", optarg, &options->lost_code);
+    case REDLOCK_OPTION_METRICS:
+        options->metrics = optarg[0] != '\0' ? optarg : NULL; /* empty: not here */
+        return REDLOCK_GO_ON;
     case 't':
         return ttl_set(options, optarg);
     case 'w':

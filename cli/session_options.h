@@ -20,6 +20,7 @@ typedef struct redlock_session_options {
     const char *name;
     const char *label;
     const char *key_prefix;
+    const char *metrics; /* a file or folder for them; NULL: none */
     int64_t ttl_ms;
     int64_t wait_ms; /* 0: one try */
     bool has_wait;   /* -w was given: servers that do not answer are waited for, too */
@@ -35,6 +36,7 @@ enum {
     REDLOCK_OPTION_LABEL,
     REDLOCK_OPTION_KEY_PREFIX,
     REDLOCK_OPTION_LOST_CODE,
+    REDLOCK_OPTION_METRICS,
     REDLOCK_OPTION_OWN /* the first that a subcommand may use for itself */
 };
 
@@ -53,6 +55,10 @@ enum {
         {"conflict-exit-code", required_argument, NULL, 'E'}, {                                    \
         "label", required_argument, NULL, REDLOCK_OPTION_LABEL                                     \
     }
+
+/* For those that last. */
+#define REDLOCK_METRICS_OPTIONS                                                                    \
+    { "metrics", required_argument, NULL, REDLOCK_OPTION_METRICS }
 
 /* The defaults, before parsing. */
 void redlock_session_options_init(redlock_session_options *options, const char *topic);

@@ -43,6 +43,7 @@ typedef struct watch_state {
 
 static const struct option table[] = {
     REDLOCK_SESSION_OPTIONS,
+    REDLOCK_METRICS_OPTIONS,
     {"token", required_argument, NULL, OPTION_TOKEN},
     {"fence", required_argument, NULL, OPTION_FENCE},
     {"ttl", required_argument, NULL, 't'},

@@ -21,6 +21,7 @@ _redlock() {
         run:--on-lost) return ;;
         run:--lost-exit-code) return ;;
         run:--label) return ;;
+        run:--metrics) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         run:--key-prefix) return ;;
         acquire:--url) return ;;
         acquire:--password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
@@ -42,6 +43,7 @@ _redlock() {
         hold:-E|hold:--conflict-exit-code) return ;;
         hold:--lost-exit-code) return ;;
         hold:--label) return ;;
+        hold:--metrics) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         hold:--key-prefix) return ;;
         watch:--url) return ;;
         watch:--password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
@@ -54,6 +56,7 @@ _redlock() {
         watch:--on-error) return ;;
         watch:--on-end) return ;;
         watch:--lost-exit-code) return ;;
+        watch:--metrics) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
         watch:--key-prefix) return ;;
         wait:--url) return ;;
         wait:--password-file) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
@@ -108,12 +111,12 @@ _redlock() {
         doctor:--timeout) return ;;
         doctor:--ttl-max) return ;;
         run:*)
-            case $word in -*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --ttl --nonblock --wait --conflict-exit-code --min-hold --max-hold --grace --on-lost --lost-exit-code --label --key-prefix --verbose --quiet --help' ;;
+            case $word in -*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --ttl --nonblock --wait --conflict-exit-code --min-hold --max-hold --grace --on-lost --lost-exit-code --label --metrics --key-prefix --verbose --quiet --help' ;;
             *) mapfile -t COMPREPLY < <(compgen -c -- "$word"); return ;;
             esac ;;
         acquire:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --ttl --nonblock --wait --conflict-exit-code --export --label --key-prefix --verbose --quiet --help' ;;
-        hold:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --ttl --nonblock --wait --conflict-exit-code --export --lost-exit-code --label --key-prefix --verbose --quiet --help' ;;
-        watch:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --token --fence --ttl --on-error --on-end --release --lost-exit-code --key-prefix --verbose --quiet --help' ;;
+        hold:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --ttl --nonblock --wait --conflict-exit-code --export --lost-exit-code --label --metrics --key-prefix --verbose --quiet --help' ;;
+        watch:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --token --fence --ttl --on-error --on-end --release --lost-exit-code --metrics --key-prefix --verbose --quiet --help' ;;
         wait:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --nonblock --wait --conflict-exit-code --key-prefix --verbose --quiet --help' ;;
         break:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --yes --key-prefix --verbose --quiet --help' ;;
         init:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --key-prefix --force --quiet --help' ;;

@@ -3,9 +3,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define WIDTH 1600
-#define LEFT 70
-#define ROW 22
+#include "sim/timeline.h"
+
+static const redlock_timeline_style styles[] = {REDLOCK_TIMELINE_HOLD, REDLOCK_TIMELINE_HOLD_2,
+                                                REDLOCK_TIMELINE_HOLD_3, REDLOCK_TIMELINE_HOLD_4};
+#define STYLES (sizeof styles / sizeof styles[0])
 
 void redlock_sim_picture_told(redlock_sim_world *world, uint32_t lock, redlock_tell tell) {
     redlock_sim_lock *at = &world->lock[lock];
@@ -33,96 +35,96 @@ void redlock_sim_picture_fault(redlock_sim_world *world, redlock_sim_trouble tro
                                                          .node = node};
 }
 
-static double x_of(const redlock_sim_world *world, redlock_ns at) {
-    double whole = (double)(world->now - REDLOCK_SIM_START);
-    return LEFT + (double)(at - REDLOCK_SIM_START) / (whole > 0 ? whole : 1) * (WIDTH - LEFT - 20);
+static double seconds_of(redlock_ns at) {
+    return (double)(at - REDLOCK_SIM_START) / 1e9;
 }
 
-static uint32_t row_of_node(uint32_t node) {
-    return 40 + node * ROW;
-}
-
-static uint32_t row_of_user(const redlock_sim_world *world, uint32_t client, uint32_t user) {
-    return 60 + (world->plan.nodes + client * (world->plan.users + 1) + user) * ROW;
-}
-
-static void bar(FILE *file, double from, double until, uint32_t y, const char *color,
-                const char *words) {
-    double width = until - from < 1.5 ? 1.5 : until - from;
-    (void)fprintf(file,
-                  "<rect x='%.1f' y='%" PRIu32
-                  "' width='%.1f' height='16' fill='%s'><title>%s</title></rect>\n",
-                  from, y, width, color, words);
-}
-
-static void draw_faults(const redlock_sim_world *world, FILE *file) {
+static void draw_fault(const redlock_sim_world *world, const redlock_sim_mark *mark,
+                       redlock_timeline *timeline) {
     char words[160];
+    redlock_ns until = mark->until < world->now ? mark->until : world->now;
+    (void)snprintf(words, sizeof words, "%s at %.3f s", redlock_sim_trouble_words(mark->trouble),
+                   seconds_of(mark->from));
+    redlock_timeline_bar(timeline, seconds_of(mark->from), seconds_of(until),
+                         REDLOCK_TIMELINE_FAULT, words);
+}
+
+static void draw_hold(const redlock_sim_world *world, const redlock_sim_lock *lock,
+                      redlock_timeline *timeline) {
+    char words[160];
+    redlock_ns until = lock->shown_until != 0 ? lock->shown_until : world->now;
+    (void)snprintf(
+        words, sizeof words, "%c held job%" PRIu32 " from %.3f s for %.3f s, fence %" PRIu64 "%s",
+        (char)('A' + lock->client), lock->name, seconds_of(lock->shown_from),
+        (double)(until - lock->shown_from) / 1e9, lock->fence, lock->lost_at != 0 ? ", lost" : "");
+    redlock_timeline_bar(timeline, seconds_of(lock->shown_from), seconds_of(until),
+                         styles[lock->name % STYLES], words);
+    if (lock->lost_at != 0) {
+        redlock_timeline_bar(timeline, seconds_of(lock->lost_at), seconds_of(lock->lost_at),
+                             REDLOCK_TIMELINE_LOST, "lost");
+    }
+}
+
+static void draw_node(const redlock_sim_world *world, uint32_t node, redlock_timeline *timeline) {
+    char label[32];
+    (void)snprintf(label, sizeof label, "node %" PRIu32, node + 1);
+    redlock_timeline_row(timeline, label, false);
     for (uint32_t i = 0; i < world->picture->count; i++) {
-        const redlock_sim_mark *mark = &world->picture->mark[i];
-        redlock_ns until = mark->until < world->now ? mark->until : world->now;
-        uint32_t y = mark->node != REDLOCK_SIM_NONE ? row_of_node(mark->node)
-                                                    : row_of_user(world, mark->client, 0);
-        uint32_t rows = mark->node != REDLOCK_SIM_NONE ? 1 : world->plan.users;
-        (void)snprintf(words, sizeof words, "%s at %.3f s",
-                       redlock_sim_trouble_words(mark->trouble),
-                       (double)(mark->from - REDLOCK_SIM_START) / 1e9);
-        for (uint32_t row = 0; row < rows; row++) {
-            bar(file, x_of(world, mark->from), x_of(world, until), y + row * ROW, "#d9534f66",
-                words);
+        if (world->picture->mark[i].node == node) {
+            draw_fault(world, &world->picture->mark[i], timeline);
         }
     }
 }
 
-static void draw_holds(const redlock_sim_world *world, FILE *file) {
-    static const char *const colors[] = {"#2b6cb0", "#2f855a", "#b7791f", "#6b46c1"};
-    char words[160];
+static void draw_user(const redlock_sim_world *world, uint32_t client, uint32_t user,
+                      redlock_timeline *timeline) {
+    char label[32];
+    (void)snprintf(label, sizeof label, "%c.%" PRIu32, (char)('A' + client), user + 1);
+    redlock_timeline_row(timeline, label, false);
+    for (uint32_t i = 0; i < world->picture->count; i++) {
+        const redlock_sim_mark *mark = &world->picture->mark[i];
+        if (mark->node == REDLOCK_SIM_NONE && mark->client == client) {
+            draw_fault(world, mark, timeline);
+        }
+    }
     for (uint32_t i = 0; i < world->lock_count; i++) {
         const redlock_sim_lock *lock = &world->lock[i];
-        if (lock->shown_from == 0) {
-            continue;
-        }
-        redlock_ns until = lock->shown_until != 0 ? lock->shown_until : world->now;
-        (void)snprintf(words, sizeof words,
-                       "%c held job%" PRIu32 " from %.3f s for %.3f s, fence %" PRIu64 "%s",
-                       (char)('A' + lock->client), lock->name,
-                       (double)(lock->shown_from - REDLOCK_SIM_START) / 1e9,
-                       (double)(until - lock->shown_from) / 1e9, lock->fence,
-                       lock->lost_at != 0 ? ", lost" : "");
-        bar(file, x_of(world, lock->shown_from), x_of(world, until),
-            row_of_user(world, lock->client, lock->user), colors[lock->name % 4], words);
-        if (lock->lost_at != 0) {
-            bar(file, x_of(world, lock->lost_at), x_of(world, lock->lost_at),
-                row_of_user(world, lock->client, lock->user), "#000", "lost");
+        if (lock->client == client && lock->user == user && lock->shown_from != 0) {
+            draw_hold(world, lock, timeline);
         }
     }
 }
 
 void redlock_sim_picture_write(const redlock_sim_world *world, FILE *file) {
+    static const redlock_timeline_legend legend[] = {
+        {REDLOCK_TIMELINE_HOLD, "holds, a colour for each name"},
+        {REDLOCK_TIMELINE_LOST, "lost"},
+        {REDLOCK_TIMELINE_FAULT, "something went wrong"},
+    };
     char words[512];
-    uint32_t height = row_of_user(world, world->plan.clients, 0) + 30;
+    redlock_timeline timeline;
+    const redlock_timeline_plan plan = {
+        .title = words,
+        .seconds = seconds_of(world->now),
+        .rows = world->plan.nodes + world->plan.clients * world->plan.users,
+        .legend = legend,
+        .legend_count = sizeof legend / sizeof legend[0],
+        .events = world->complaint[0] != '\0',
+    };
     redlock_sim_plan_to_text(&world->plan, words, sizeof words);
-    (void)fprintf(file,
-                  "<svg xmlns='http://www.w3.org/2000/svg' width='%d' height='%" PRIu32
-                  "' font-family='sans-serif' font-size='12'>\n",
-                  WIDTH, height);
-    (void)fprintf(
-        file, "<rect width='100%%' height='100%%' fill='#fff'/>\n<text x='10' y='20'>%s</text>\n",
-        words);
+    redlock_timeline_begin(&timeline, file, &plan);
     for (uint32_t i = 0; i < world->plan.nodes; i++) {
-        (void)fprintf(file, "<text x='10' y='%" PRIu32 "'>node %" PRIu32 "</text>\n",
-                      row_of_node(i) + 13, i + 1);
+        draw_node(world, i, &timeline);
     }
-    for (uint32_t c = 0; c < world->plan.clients; c++) {
-        for (uint32_t u = 0; u < world->plan.users; u++) {
-            (void)fprintf(file, "<text x='10' y='%" PRIu32 "'>%c.%" PRIu32 "</text>\n",
-                          row_of_user(world, c, u) + 13, (char)('A' + c), u + 1);
+    for (uint32_t client = 0; client < world->plan.clients; client++) {
+        for (uint32_t user = 0; user < world->plan.users; user++) {
+            draw_user(world, client, user, &timeline);
         }
     }
-    draw_faults(world, file);
-    draw_holds(world, file);
-    (void)fprintf(file, "<text x='%d' y='%" PRIu32 "' text-anchor='end'>%.1f s</text>\n%s</svg>\n",
-                  WIDTH - 20, height - 8, (double)(world->now - REDLOCK_SIM_START) / 1e9,
-                  world->complaint[0] != '\0' ? "<!-- see the complaint -->" : "");
+    if (world->complaint[0] != '\0') {
+        redlock_timeline_event(&timeline, seconds_of(world->now), world->complaint);
+    }
+    redlock_timeline_end(&timeline);
 }
 
 void redlock_sim_picture_deinit(redlock_sim_picture *picture) {

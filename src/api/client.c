@@ -197,6 +197,8 @@ static int make_engine(redlock_client *client, redlock_core_config *config, cons
         .token = redlock_op_token,
         .gone = redlock_op_gone,
         .woken = redlock_op_woken,
+        .wished = redlock_metrics_wished,
+        .heard = redlock_metrics_heard,
         .has_events = redlock_event_is_pending,
         .deliver = redlock_event_deliver,
     };
@@ -261,7 +263,8 @@ static int client_fill(redlock_client *client, const redlock_url *urls, size_t c
         redlock_url_to_text(&urls[i], client->where[i], sizeof client->where[i]);
     }
     client->pool = redlock_pool_create();
-    if (client->pool == NULL || !make_events(client, options)) {
+    client->meters = calloc(count, sizeof *client->meters);
+    if (client->pool == NULL || client->meters == NULL || !make_events(client, options)) {
         return redlock_report_refuse(report, REDLOCK_NOMEM, NULL);
     }
     int result = make_engine(client, &config, urls, prefix, report);
@@ -331,6 +334,7 @@ void redlock_client_destroy(redlock_client *client) {
     free(client->queue);
     free(client->callbacks);
     free(client->owners);
+    free(client->meters);
     redlock_pool_destroy(client->pool);
     free(client);
 }

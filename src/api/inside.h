@@ -10,6 +10,7 @@
 
 #include <redlock/redlock.h>
 
+#include "api/count.h"
 #include "base/bytes.h"
 #include "base/list.h"
 #include "base/time.h"
@@ -28,6 +29,8 @@ typedef struct redlock_op {
     redlock_report *report; /* the caller's; may be NULL */
     redlock_info *info;     /* LOOK and BREAK; may be NULL */
     redlock_wait *wait;     /* acquire; may be NULL */
+    redlock_ns begun, over; /* when it was stepped, and when it was answered */
+    bool queued, woken;     /* acquire: it had to wait in a queue; a node has woken it there */
 } redlock_op;
 
 /* Whom the core's events about a slot concern. */
@@ -43,6 +46,9 @@ struct redlock_lock {
     bool lost;
     bool lost_wake_made;
     redlock_wake lost_wake;
+    redlock_ns held_from, renew_from;    /* for counting; 0: not held, no renewal under way */
+    redlock_ns round_timeout;            /* of a round of renewal */
+    bool renews_late;                    /* the last round has failed */
     uint64_t fence;                      /* fixed once acquired, like name and token */
     int64_t ttl_ms, margin_ms, renew_ms; /* as asked for: what extend computes anew from */
     size_t name_len, token_len;
@@ -79,6 +85,8 @@ struct redlock_client {
     redlock_wake queue_wake;
     const redlock_lock *delivering; /* whose event on_event is looking at */
     struct redlock_pool *pool;
+    redlock_counts counts;
+    redlock_meter *meters; /* by node */
 };
 
 /* --- options.c: reading what the caller passed ----------------------------------------------- */
@@ -115,6 +123,21 @@ bool redlock_event_is_pending(void *ctx);
 void redlock_event_deliver(void *ctx);
 /* Nothing about this lock is delivered any more; waits for a callback that looks at it. */
 void redlock_event_forget(redlock_client *client, const redlock_lock *lock);
+
+/* --- metrics.c: counting; all [locked] ------------------------------------------------------- */
+
+/* Engine hooks. */
+void redlock_metrics_wished(void *ctx, const redlock_wish *wish, redlock_ns now);
+void redlock_metrics_heard(void *ctx, const redlock_fact *fact, redlock_ns now);
+void redlock_metrics_held(redlock_client *client, redlock_lock *lock);
+/* Lost or released; only the first of them counts. */
+void redlock_metrics_held_no_more(redlock_client *client, redlock_lock *lock);
+void redlock_metrics_renewed(redlock_client *client, redlock_lock *lock);
+void redlock_metrics_renew_failed(redlock_client *client, redlock_lock *lock);
+/* It was extended: a renewal, if the deadline moved. */
+void redlock_metrics_extended(redlock_lock *lock);
+/* What redlock_acquire is about to answer. */
+void redlock_metrics_acquired(redlock_client *client, const redlock_op *op, redlock_status status);
 
 /* --- pool.c: blocks of memory that come and go with every lock ------------------------------- */
 

@@ -88,16 +88,16 @@ static int begin(redlock_client *client, redlock_lock *lock, redlock_fact *fact,
     return status;
 }
 
+/* [locked] */
 static int seek_or_adopt(redlock_client *client, const char *name, size_t name_len,
                          const redlock_acquire_options *given, redlock_fact *fact,
                          redlock_lock **ret_lock, redlock_op *op) {
-    redlock_engine_lock(client->engine);
     redlock_lock *lock = redlock_op_reserve(client) ? lock_create(client, name, name_len) : NULL;
     if (lock == NULL) {
-        redlock_engine_unlock(client->engine);
         return redlock_report_refuse(op->report, REDLOCK_NOMEM, NULL);
     }
     lock->ttl_ms = (int64_t)redlock_ns_to_ms_down(fact->as.ask.seek.ttl);
+    lock->round_timeout = fact->as.ask.seek.node_timeout;
     lock->margin_ms = given->margin_ms;
     lock->renew_ms = given->renew_ms;
     label_of(client, given, lock->label);
@@ -120,7 +120,6 @@ static int seek_or_adopt(redlock_client *client, const char *name, size_t name_l
     } else {
         lock_end(lock);
     }
-    redlock_engine_unlock(client->engine);
     return result;
 }
 
@@ -137,7 +136,13 @@ int redlock_acquire(redlock_client *client, const char *name, size_t name_len,
     fact.as.ask.token = (redlock_bytes){(const uint8_t *)given.token, given.token_len};
     fact.as.ask.wall_us = redlock_clock_wall_us();
     redlock_op op = {.report = report, .wait = given.wait};
-    return seek_or_adopt(client, name, name_len, &given, &fact, ret_lock, &op);
+    redlock_engine_lock(client->engine);
+    client->counts.going++;
+    result = seek_or_adopt(client, name, name_len, &given, &fact, ret_lock, &op);
+    client->counts.going--;
+    redlock_metrics_acquired(client, &op, result);
+    redlock_engine_unlock(client->engine);
+    return result;
 }
 
 int redlock_adopt(redlock_client *client, const char *name, size_t name_len, const char *token,
@@ -156,7 +161,11 @@ int redlock_adopt(redlock_client *client, const char *name, size_t name_len, con
     fact.as.ask.token = (redlock_bytes){(const uint8_t *)token, token_len};
     fact.as.ask.fence = fence;
     redlock_op op = {.report = report};
-    return seek_or_adopt(client, name, name_len, &given, &fact, ret_lock, &op);
+    redlock_engine_lock(client->engine);
+    result = seek_or_adopt(client, name, name_len, &given, &fact, ret_lock, &op);
+    redlock_count_answer(client->counts.adopts, result);
+    redlock_engine_unlock(client->engine);
+    return result;
 }
 
 /* --- extend and release ---------------------------------------------------------------------- */
@@ -175,6 +184,7 @@ static int extend(redlock_lock *lock, int64_t ttl_ms, bool once, redlock_report 
     redlock_status status = redlock_options_seek(client, &options, &seek);
     if (status == REDLOCK_OK && lock->lost) {
         status = REDLOCK_LOST;
+        redlock_count_answer(client->counts.extends, status);
     }
     if (status != REDLOCK_OK) {
         redlock_engine_unlock(client->engine);
@@ -188,6 +198,7 @@ static int extend(redlock_lock *lock, int64_t ttl_ms, bool once, redlock_report 
     fact.as.extend.once = once;
     redlock_op op = {.report = report};
     status = redlock_op_run(client, &fact, lock, &op);
+    redlock_count_answer(client->counts.extends, status);
     redlock_engine_unlock(client->engine);
     return status;
 }
@@ -211,6 +222,7 @@ int redlock_release(redlock_lock *lock, redlock_report *report) {
     const redlock_fact fact = {.kind = REDLOCK_FACT_RELEASE, .slot = lock->slot};
     redlock_op op = {.report = report};
     redlock_status status = redlock_op_run(client, &fact, lock, &op);
+    redlock_count_answer(client->counts.releases, status);
     lock_end(lock);
     redlock_engine_unlock(client->engine);
     return status;

@@ -67,6 +67,7 @@ redlock_status redlock_op_run(redlock_client *client, const redlock_fact *fact, 
     owner->lock = lock;
     owner->op = op;
     redlock_engine_step(client->engine, fact);
+    op->begun = redlock_engine_now(client->engine);
     redlock_engine_wait(client->engine, &op->call);
     redlock_engine_changed(client->engine);
     return op->status;
@@ -78,6 +79,7 @@ static void answer(redlock_client *client, uint32_t slot, redlock_status status)
     owner->op = NULL;
     if (op != NULL) {
         op->status = status;
+        op->over = redlock_engine_now(client->engine);
         redlock_report_fill(op->report, client, redlock_engine_core(client->engine), slot, status);
         redlock_engine_complete(client->engine, &op->call);
     }
@@ -98,11 +100,14 @@ static void lock_acquired(redlock_client *client, redlock_lock *lock) {
     lock->token_len = token.len;
     lock->fence = redlock_core_fence(core, lock->slot);
     lock_held(client, lock);
+    redlock_metrics_held(client, lock);
 }
 
-static void lock_lost(redlock_lock *lock) {
+static void lock_lost(redlock_client *client, redlock_lock *lock) {
     atomic_store(&lock->held_until, 0);
     lock->lost = true;
+    client->counts.losses++;
+    redlock_metrics_held_no_more(client, lock);
     if (lock->lost_wake_made) {
         redlock_wake_raise(&lock->lost_wake);
     }
@@ -149,6 +154,14 @@ static void fill_info(redlock_client *client, uint32_t slot, redlock_info *ret_i
     memcpy(ret_info, &info, info.struct_size < sizeof info ? info.struct_size : sizeof info);
 }
 
+static void tell_place(redlock_client *client, redlock_op *op, uint32_t slot) {
+    if (op != NULL) {
+        op->queued = true;
+    }
+    redlock_event_push_place(client, op != NULL ? op->wait : NULL,
+                             redlock_core_place(redlock_engine_core(client->engine), slot));
+}
+
 static void tell_slot(redlock_client *client, const redlock_wish *wish) {
     uint32_t slot = wish->slot;
     redlock_status status = wish->as.tell.status;
@@ -166,20 +179,24 @@ static void tell_slot(redlock_client *client, const redlock_wish *wish) {
         return;
     case REDLOCK_TELL_RENEWED:
         lock_held(client, lock);
+        redlock_metrics_renewed(client, lock);
         redlock_event_push(client, REDLOCK_EVENT_RENEWED, lock, status, -1);
         return;
     case REDLOCK_TELL_RENEW_LATE:
+        redlock_metrics_renew_failed(client, lock);
         redlock_event_push(client, REDLOCK_EVENT_RENEW_LATE, lock, status, -1);
         return;
     case REDLOCK_TELL_EXTENDED:
+        redlock_metrics_extended(lock);
         answer(client, slot, status);
         return;
     case REDLOCK_TELL_LOST:
-        lock_lost(lock);
+        lock_lost(client, lock);
         redlock_event_push(client, REDLOCK_EVENT_LOST, lock, status, -1);
         return;
     case REDLOCK_TELL_RELEASED:
         owner->lock = NULL;
+        redlock_metrics_held_no_more(client, lock);
         redlock_event_push(client, REDLOCK_EVENT_RELEASED, lock, status, -1);
         answer(client, slot, status);
         return;
@@ -190,8 +207,7 @@ static void tell_slot(redlock_client *client, const redlock_wish *wish) {
         answer(client, slot, status);
         return;
     case REDLOCK_TELL_WAITING:
-        redlock_event_push_place(client, owner->op != NULL ? owner->op->wait : NULL,
-                                 redlock_core_place(redlock_engine_core(client->engine), slot));
+        tell_place(client, owner->op, slot);
         return;
     case REDLOCK_TELL_NODE_UP:
     case REDLOCK_TELL_NODE_DOWN:

@@ -33,6 +33,7 @@ struct redlock_engine {
     redlock_fork fork;
     redlock_engine_hooks hooks;
     redlock_core *core;
+    redlock_ns now; /* of the last step */
     void *table;
     redlock_resolver *resolver;
     redlock_tls *tls; /* NULL: no URL needs it */
@@ -179,6 +180,10 @@ redlock_core *redlock_engine_core(redlock_engine *engine) {
     return engine->core;
 }
 
+redlock_ns redlock_engine_now(const redlock_engine *engine) {
+    return engine->now;
+}
+
 bool redlock_engine_reserve(redlock_engine *engine) {
     if (redlock_core_vacant(engine->core) != REDLOCK_SLOT_NONE) {
         return true;
@@ -237,12 +242,14 @@ static void carry_out(redlock_engine *engine, const redlock_wish *wish) {
 static void step_and_carry(redlock_engine *engine, const redlock_fact *fact, redlock_ns now) {
     redlock_wish wish;
     uint32_t tokens[8], token_count = 0;
+    engine->now = now;
     redlock_core_step(engine->core, fact, now);
     for (;;) {
         while (token_count < 8 && redlock_core_next(engine->core, &wish)) {
             if (wish.kind == REDLOCK_WISH_TOKEN) {
                 tokens[token_count++] = wish.slot;
             } else {
+                engine->hooks.wished(engine->hooks.ctx, &wish, now);
                 carry_out(engine, &wish);
             }
         }
@@ -263,7 +270,9 @@ static void step_and_carry(redlock_engine *engine, const redlock_fact *fact, red
 }
 
 static void conn_sink(void *ctx, const redlock_fact *fact, redlock_ns now) {
-    step_and_carry(ctx, fact, now);
+    redlock_engine *engine = ctx;
+    engine->hooks.heard(engine->hooks.ctx, fact, now);
+    step_and_carry(engine, fact, now);
 }
 
 /* --- moving bytes ---------------------------------------------------------------------------- */

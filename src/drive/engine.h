@@ -32,7 +32,10 @@ typedef struct redlock_engine_hooks {
     /* A fresh token into `out`; its length.  Cannot fail: 0 abandons the slot's seeking. */
     size_t (*token)(void *ctx, uint32_t slot, uint8_t *out, size_t size);
     void (*gone)(void *ctx, uint32_t slot, void *memory);
-    void (*woken)(void *ctx);      /* somebody raised the wake: look for cancels */
+    void (*woken)(void *ctx); /* somebody raised the wake: look for cancels */
+    /* For counting: each wish before it is carried out, each fact from a connection before its step. */
+    void (*wished)(void *ctx, const redlock_wish *wish, redlock_ns now);
+    void (*heard)(void *ctx, const redlock_fact *fact, redlock_ns now);
     bool (*has_events)(void *ctx); /* deliver is wanted */
     void (*deliver)(void *ctx);    /* without the mutex, by one thread at a time */
 } redlock_engine_hooks;
@@ -63,6 +66,8 @@ void redlock_engine_unlock(redlock_engine *engine);
 redlock_core *redlock_engine_core(redlock_engine *engine);
 /* [locked] Room for one more slot; false: no memory. */
 bool redlock_engine_reserve(redlock_engine *engine);
+/* [locked] The time of the last step: no clock is read. */
+redlock_ns redlock_engine_now(const redlock_engine *engine);
 /* [locked] Steps the core with the time of now, carries out its wishes. */
 void redlock_engine_step(redlock_engine *engine, const redlock_fact *fact);
 /* [locked] Drives or sleeps until call->done; releases the mutex meanwhile.  init before the step
