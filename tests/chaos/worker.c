@@ -104,12 +104,28 @@ static void token_of(const redlock_lock *lock, char ret_token[TOKEN_BYTES_MAX]) 
     ret_token[length] = '\0';
 }
 
-/* The time is read first, so what is left counts from an instant that had passed: the deadline in the
- * history is never later than the true one. */
-static int64_t deadline_of(const redlock_lock *lock) {
-    int64_t now_us = chaos_now_us();
+/* What is left is asked between two readings of the clock, because the process may be frozen in
+ * between: the true deadline is not before the first and not after the second. */
+typedef struct deadline_bounds {
+    int64_t earliest_us, latest_us;
+} deadline_bounds;
 
-    return now_us + redlock_lock_remaining_ms(lock) * 1000;
+static deadline_bounds deadline_of(const redlock_lock *lock) {
+    deadline_bounds bounds = {.earliest_us = chaos_now_us()};
+    int64_t left_ms = redlock_lock_remaining_ms(lock);
+
+    bounds.latest_us = chaos_now_us() + (left_ms + 1) * 1000;
+    bounds.earliest_us += left_ms * 1000;
+    return bounds;
+}
+
+static void renewal_note(const worker *me, const redlock_lock *lock, const char *token) {
+    deadline_bounds bounds = deadline_of(lock);
+
+    chaos_history_write(me->history_fd,
+                        "{\"at\":%" PRId64 ",\"do\":\"renewed\",\"token\":\"%s\","
+                        "\"deadline\":%" PRId64 ",\"latest\":%" PRId64 "}",
+                        chaos_now_us(), token, bounds.earliest_us, bounds.latest_us);
 }
 
 /* --- events: what the library says by itself -------------------------------------------------- */
@@ -124,10 +140,7 @@ static void on_event(const redlock_event *event, void *user) {
     }
     token_of(event->lock, token);
     if (is_renewed) {
-        chaos_history_write(me->history_fd,
-                            "{\"at\":%" PRId64 ",\"do\":\"renewed\",\"token\":\"%s\","
-                            "\"deadline\":%" PRId64 "}",
-                            chaos_now_us(), token, deadline_of(event->lock));
+        renewal_note(me, event->lock, token);
     } else {
         chaos_history_write(me->history_fd,
                             "{\"at\":%" PRId64 ",\"do\":\"event\",\"token\":\"%s\"}",
@@ -167,10 +180,7 @@ static void hold_extend(contender *me, chaos_hold *hold) {
     int64_t ttl_ms = chance(me, 50) ? 0 : hold->ttl_ms;
 
     if (redlock_try_extend(hold->lock, ttl_ms, NULL) == REDLOCK_OK) {
-        chaos_history_write(me->worker->history_fd,
-                            "{\"at\":%" PRId64 ",\"do\":\"renewed\",\"token\":\"%s\","
-                            "\"deadline\":%" PRId64 "}",
-                            chaos_now_us(), hold->token, deadline_of(hold->lock));
+        renewal_note(me->worker, hold->lock, hold->token);
     }
 }
 
@@ -237,16 +247,16 @@ static void hold_end(contender *me, chaos_hold *hold) {
 
 static void hold_begin(contender *me, chaos_hold *hold, int64_t began_us) {
     int64_t now_us = chaos_now_us();
-    int64_t left_us = redlock_lock_remaining_ms(hold->lock) * 1000;
+    deadline_bounds bounds = deadline_of(hold->lock);
 
     token_of(hold->lock, hold->token);
     hold->fence = redlock_lock_fence(hold->lock);
     chaos_history_write(me->worker->history_fd,
                         "{\"at\":%" PRId64 ",\"do\":\"granted\",\"who\":\"%s\",\"name\":\"%s\","
                         "\"token\":\"%s\",\"fence\":%" PRIu64 ",\"began\":%" PRId64
-                        ",\"deadline\":%" PRId64 ",\"ttl\":%" PRId64 "}",
+                        ",\"deadline\":%" PRId64 ",\"latest\":%" PRId64 "}",
                         now_us, me->worker->options.who, hold->name, hold->token, hold->fence,
-                        began_us, now_us + left_us, hold->ttl_ms);
+                        began_us, bounds.earliest_us, bounds.latest_us);
 }
 
 /* --- one turn after the other ----------------------------------------------------------------- */
