@@ -32,7 +32,8 @@ from storm import NOGUARD, PLANS, Storm
 
 ROUND_S, CALM_S, STORM_MIN_S = 30, 4, 2.5
 PROGRESS_EVERY_S = 5
-SELF_TEST_ROUNDS, SELF_TEST_S = 3, 5
+SELF_TEST_ROUNDS, SELF_TEST_S = 3, 3
+TEMPORARY_BYTES_MAX = 40
 PROBLEMS_SHOWN = 10
 ISOLATED = "REDLOCK_CHAOS_NAMESPACES"
 
@@ -68,7 +69,9 @@ class Run:
 
     def __init__(self, options):
         self.options, self.programs = options, programs()
-        self.folder = tempfile.mkdtemp(prefix="rl-chaos.", dir="/tmp")  # a short path: sockets live there
+        # Sockets live there, and their paths have to be short.
+        room = tempfile.gettempdir() if len(tempfile.gettempdir()) <= TEMPORARY_BYTES_MAX else "/tmp"
+        self.folder = tempfile.mkdtemp(prefix="rl-chaos.", dir=room)
         self.log = open(os.path.join(self.folder, "log"), "wb")  # pylint: disable=consider-using-with
         self.network = Network(self.log)
         self.began, self.told_at = time.monotonic(), 0.0

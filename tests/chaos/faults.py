@@ -60,6 +60,16 @@ def node_kill(storm):
     return what, restart, storm.random.uniform(0, 1.0)
 
 
+def nodes_forget(storm):
+    """All at once, and they are back at once: what was held a moment ago is free."""
+    for node in storm.nodes:
+        if node.is_running():
+            node.kill()
+            node.forget()
+            node.start()
+    return "all servers killed, data lost", None, 0
+
+
 def node_stop(storm):
     node = storm.pick_node()
     if node is None or node.is_stopped:
@@ -233,6 +243,7 @@ KINDS = {
     "worker_stop": (worker_stop, 32, ()),
     "worker_clock": (worker_clock, 3, ("client_clock",)),
     "node_kill": (node_kill, 9, ()),
+    "nodes_forget": (nodes_forget, 60, ("unguarded_loss",)),
     "node_stop": (node_stop, 14, ()),
     "node_clock": (node_clock, 4, ("node_clock",)),
     "script_flush": (script_flush, 3, ()),
@@ -257,7 +268,7 @@ KINDS = {
 
 def kinds_for(plan, has_network):
     """What this plan allows, as functions and their weights."""
-    has = {"network": has_network, "loses_data": plan.loses_data, "deletes": plan.deletes,
+    has = {"network": has_network, "unguarded_loss": plan.loses_data and not plan.guard, "loses_data": plan.loses_data, "deletes": plan.deletes,
            "client_clock": any(plan.client_clock_ms), "node_clock": any(plan.node_clock_ms)}
     chosen = [(function, weight) for function, weight, needs in KINDS.values() if all(has[need] for need in needs)]
     return [function for function, _ in chosen], [weight for _, weight in chosen]

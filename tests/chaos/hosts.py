@@ -97,6 +97,8 @@ class Host:
         return quiet("ip", "link", "set", f"out{self.number}", "up" if is_in else "down")
 
     def end(self):
+        """The kernel takes a namespace away when it has time; its name on the bridge is needed at once."""
+        quiet("ip", "link", "del", f"out{self.number}")
         end_process(self.process)
 
 

@@ -23,7 +23,8 @@ GUARD_S = (TTL_MAX_MS + 11_000) / 1000
 FAULT_EVERY_S = 0.2
 WAITERS_GO_S, BYE_S, SERVED_S = 15.0, 30.0, 30.0
 WORKERS = 8
-KILLS = ("client killed", "client frozen", "server killed, data kept", "server killed, data lost", "server frozen")
+KILLS = ("client killed", "client frozen", "server killed, data kept", "server killed, data lost",
+         "all servers killed, data lost", "server frozen")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,8 +37,8 @@ class Plan:
     deletes: bool = False
     node_clock_ms: tuple = (0, 0)
     client_clock_ms: tuple = (0, 0)
-    names: int = 10
-    long_percent: int = 3
+    names: int = 48
+    long_percent: int = 2
 
 
 # In p1 whatever keeps to the conditions of P1.  In the hostile ones P2 has conditions only where marks are

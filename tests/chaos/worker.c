@@ -173,7 +173,7 @@ static int64_t hold_length_ms(contender *me, const chaos_hold *hold) {
     if (percent < longs) {
         return hold->ttl_ms + random_below(me, 2 * hold->ttl_ms);
     }
-    return percent < 3 * longs ? random_below(me, hold->ttl_ms) : random_below(me, 12);
+    return percent < 2 * longs ? random_below(me, hold->ttl_ms) : random_below(me, 12);
 }
 
 static void hold_extend(contender *me, chaos_hold *hold) {
@@ -281,13 +281,20 @@ static redlock_acquire_options wishes(contender *me) {
     return wish;
 }
 
+/* Half of the turns crowd on a few names. */
+static int64_t name_choose(contender *me) {
+    int64_t names = me->worker->options.names;
+
+    return random_below(me, chance(me, 50) ? (names + 5) / 6 : names);
+}
+
 static void turn(contender *me) {
     char name[NAME_BYTES_MAX];
     redlock_acquire_options wish = wishes(me);
     chaos_hold hold = {.name = name, .ttl_ms = wish.ttl_ms};
     int64_t began_us = chaos_now_us();
 
-    (void)snprintf(name, sizeof(name), "job-%" PRId64, random_below(me, me->worker->options.names));
+    (void)snprintf(name, sizeof(name), "job-%" PRId64, name_choose(me));
     int rc = redlock_acquire(me->worker->client, name, strlen(name), &wish, &hold.lock, NULL);
     if (rc != REDLOCK_OK) {
         chaos_history_write(me->worker->history_fd,
@@ -447,13 +454,13 @@ static int options_parse(worker_options *options, int argc, char **argv) {
 
 int main(int argc, char **argv) {
     worker me = {.options = {.who = "0",
-                             .threads = 2,
+                             .threads = 4,
                              .names = 8,
                              .ttl_min_ms = 400,
                              .ttl_max_ms = 1500,
                              .margin_ms = 300,
                              .node_timeout_ms = 200,
-                             .think_ms = 40,
+                             .think_ms = 25,
                              .long_percent = 3}};
     sigset_t term;
     int first = options_parse(&me.options, argc, argv);
