@@ -80,6 +80,7 @@ BAD = (
     ("an inversion, without a guard", changed(6, fence=6), "noguard", set()),
     ("one fence twice", changed(4, fence=7), "hostile", {"fence"}),
     ("no fence", changed(0, fence=0), "hostile", {"fence"}),
+    ("no fence, and none promised", [granted("a", 0, 10, 500, 0, name="plain-1"), told("released", "a", 20)], "p1", set()),
     ("a waiter that held later with a smaller fence", changed(4, fence=6), "p1", {"fence"}),
     ("a stale write is taken",
      changed(12, taken=1, highest=0), "p1", {"stale", "register"}),

@@ -200,6 +200,14 @@ static bool hold_work(contender *me, chaos_hold *hold, int64_t length_ms) {
     return false;
 }
 
+/* Without a fence there is nothing to compare. */
+static void hold_write(const contender *me, const chaos_hold *hold) {
+    if (hold->fence != 0) {
+        chaos_resource_write(me->worker->options.folder, hold->name, hold->token, hold->fence,
+                             me->worker->history_fd);
+    }
+}
+
 /* The descriptor has to say it, too.  Who is careless writes all the same: this is what fences are
  * for. */
 static void hold_mourn(contender *me, const chaos_hold *hold) {
@@ -212,18 +220,15 @@ static void hold_mourn(contender *me, const chaos_hold *hold) {
     } while (rc < 0 && errno == EINTR);
     hold_note(me, hold, rc > 0 ? "lost_fd" : "lost_fd_silent");
     if (chance(me, 70)) {
-        chaos_resource_write(me->worker->options.folder, hold->name, hold->token, hold->fence,
-                             me->worker->history_fd);
+        hold_write(me, hold);
     }
 }
 
 static void hold_use(contender *me, chaos_hold *hold) {
-    const worker_options *options = &me->worker->options;
     int64_t length_ms = hold_length_ms(me, hold);
 
     if (chance(me, 50)) {
-        chaos_resource_write(options->folder, hold->name, hold->token, hold->fence,
-                             me->worker->history_fd);
+        hold_write(me, hold);
     }
     if (chance(me, 8)) {
         hold_extend(me, hold);
@@ -232,8 +237,7 @@ static void hold_use(contender *me, chaos_hold *hold) {
         hold_mourn(me, hold);
         return;
     }
-    chaos_resource_write(options->folder, hold->name, hold->token, hold->fence,
-                         me->worker->history_fd);
+    hold_write(me, hold);
     hold_note(me, hold, "released");
 }
 
@@ -281,11 +285,13 @@ static redlock_acquire_options wishes(contender *me) {
     return wish;
 }
 
-/* Half of the turns crowd on a few names. */
-static int64_t name_choose(contender *me) {
+/* Half of the turns crowd on a few names.  Plain locks have names of their own, because they give no
+ * fence to compare. */
+static void name_choose(contender *me, bool is_plain, char ret_name[NAME_BYTES_MAX]) {
     int64_t names = me->worker->options.names;
+    int64_t number = random_below(me, chance(me, 50) ? (names + 5) / 6 : names);
 
-    return random_below(me, chance(me, 50) ? (names + 5) / 6 : names);
+    (void)snprintf(ret_name, NAME_BYTES_MAX, "%s-%" PRId64, is_plain ? "plain" : "job", number);
 }
 
 static void turn(contender *me) {
@@ -294,7 +300,7 @@ static void turn(contender *me) {
     chaos_hold hold = {.name = name, .ttl_ms = wish.ttl_ms};
     int64_t began_us = chaos_now_us();
 
-    (void)snprintf(name, sizeof(name), "job-%" PRId64, name_choose(me));
+    name_choose(me, (wish.flags & REDLOCK_ACQUIRE_PLAIN) != 0, name);
     int rc = redlock_acquire(me->worker->client, name, strlen(name), &wish, &hold.lock, NULL);
     if (rc != REDLOCK_OK) {
         chaos_history_write(me->worker->history_fd,
