@@ -110,6 +110,9 @@ class History:
     def read_lost_fd_silent(self, said):
         self.hold(said).is_silent = True
 
+    def read_held_again(self, said):
+        self.blame("undead", f"lost, and held again: {self.hold(said)}")
+
     def read_released(self, said):
         hold = self.hold(said)
         hold.released, hold.yes = said["at"], said["yes"]

@@ -92,6 +92,7 @@ BAD = (
     ("a loss that the descriptor does not tell", changed(11, do="lost_fd_silent"), "p1", {"untold"}),
     ("a loss that nothing tells",
      [line for line in good() if line["do"] not in ("event", "lost_fd")], "p1", {"untold"}),
+    ("a lost lock that is held again", good() + [told("held_again", "b", 3020)], "p1", {"undead"}),
     ("a hold that has no end", without(3), "p1", {"untold", "double"}),
     ("a worker that does not end", good() + [parent("stuck", "1", 5000)], "p1", {"stuck"}),
     ("a worker that crashes", good() + [parent("crash", "1", 5000, code=-11)], "p1", {"crash"}),

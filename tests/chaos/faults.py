@@ -252,7 +252,7 @@ KINDS = {
     "flush_all": (flush_all, 1, ("loses_data",)),
     "lock_delete": (lock_delete, 5, ("deletes",)),
     "max_clients": (max_clients, 3, ()),
-    "disk_full": (disk_full, 3, ("loses_data",)),
+    "disk_full": (disk_full, 7, ("loses_data",)),
     "misconf": (misconf, 3, ()),
     "relay_blackhole": (relay_mode("blackhole", "relay: black hole"), 3, ()),
     "relay_freeze": (relay_mode("freeze", "relay: frozen"), 3, ()),

@@ -219,6 +219,9 @@ static void hold_mourn(contender *me, const chaos_hold *hold) {
         rc = poll(&lost, 1, LOST_FD_PATIENCE_MS);
     } while (rc < 0 && errno == EINTR);
     hold_note(me, hold, rc > 0 ? "lost_fd" : "lost_fd_silent");
+    if (hold_ask(hold)) { /* being lost is final */
+        hold_note(me, hold, "held_again");
+    }
     if (chance(me, 70)) {
         hold_write(me, hold);
     }
