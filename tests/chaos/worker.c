@@ -210,7 +210,7 @@ static void hold_write(const contender *me, const chaos_hold *hold) {
 
 /* The descriptor has to say it, too.  Who is careless writes all the same: this is what fences are
  * for. */
-static void hold_mourn(contender *me, const chaos_hold *hold) {
+static void hold_mourn(contender *me, chaos_hold *hold) {
     struct pollfd lost = {.fd = redlock_lock_lost_fd(hold->lock), .events = POLLIN};
     int rc;
 
