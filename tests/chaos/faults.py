@@ -153,24 +153,9 @@ def max_clients(storm):
 def disk_full(storm):
     """Every further write to the append only file fails, and the server refuses writes."""
     node = storm.pick_node()
-    if node is None or not node.has_disk:
+    if node is None or not node.fill():
         return None
-    filler = os.path.join(node.folder, "filler")
-    if os.path.exists(filler):
-        return None
-    fd = os.open(filler, os.O_WRONLY | os.O_CREAT, 0o644)
-    try:
-        os.posix_fallocate(fd, 0, os.statvfs(node.folder).f_bavail * os.statvfs(node.folder).f_bsize)
-    except OSError:
-        pass  # somebody was quicker: it is full either way
-    finally:
-        os.close(fd)
-
-    def undo():
-        if os.path.exists(filler):
-            os.unlink(filler)
-
-    return "disk full", undo, storm.random.uniform(0.5, 2)
+    return "disk full", node.make_room, storm.random.uniform(0.5, 2)
 
 
 def misconf(storm):

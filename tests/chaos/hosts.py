@@ -17,7 +17,7 @@ import time
 SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
 START_PATIENCE_S = 20.0
 ANSWER_S = 0.5
-TMPFS_BYTES = 24 << 20
+TMPFS_BYTES = 16 << 20
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -204,6 +204,7 @@ class Node:
         os.mkdir(self.folder)
         self.has_disk = world.network.is_usable and quiet(
             "mount", "-t", "tmpfs", "-o", f"size={TMPFS_BYTES}", "none", self.folder)
+        self.filler = os.path.join(self.folder, "filler")
         self.socket = os.path.join(world.folder, f"s{number}")
         self.clock = Clock(os.path.join(world.folder, f"c{number}"), world.programs.clock)
         self.host = world.network.host(10 + number) if world.network.is_usable else None
@@ -213,6 +214,7 @@ class Node:
         self.relay = Relay(world.programs.relay, self.socket, world.log)
 
     def start(self):
+        self.make_room()
         words = [SERVER, "--unixsocket", self.socket, "--dir", self.folder, "--daemonize", "no", "--save", "",
                  "--appendonly", "yes", "--appendfsync", "no", "--port", "6379" if self.host else "0",
                  "--protected-mode", "no", "--enable-debug-command", "local", "--tcp-keepalive", "5"]
@@ -225,6 +227,23 @@ class Node:
             if time.monotonic() > deadline or self.process.poll() is not None:
                 raise Trouble(f"server {self.number} does not come up: see the log")
             time.sleep(0.01)
+
+    def fill(self):
+        """To the last byte; False: it was full already, or there is no disk of its own."""
+        if not self.has_disk or os.path.exists(self.filler):
+            return False
+        with open(self.filler, "wb", buffering=0) as file:
+            try:
+                while file.write(bytes(1 << 20)):
+                    pass
+            except OSError:
+                pass  # it is full
+        return True
+
+    def make_room(self):
+        """Also before a start: a server may refuse to start on a full disk, as it should."""
+        if os.path.exists(self.filler):
+            os.unlink(self.filler)
 
     def is_running(self):
         return self.process is not None

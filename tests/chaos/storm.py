@@ -15,14 +15,14 @@ import time
 from collections import Counter
 
 from faults import kinds_for
-from hosts import Clock, Node, Trouble, die_with_parent, end_process, launch, quiet
+from hosts import Clock, Node, Trouble, end_process, launch, quiet
 
 TTL_MAX_MS = 1500
 MARGIN_MS = 300  # node clocks of the p1 world jump by less
 GUARD_S = (TTL_MAX_MS + 11_000) / 1000
-FAULT_EVERY_S = 0.2
+FAULT_EVERY_S = 0.16
 WAITERS_GO_S, BYE_S, SERVED_S = 15.0, 30.0, 30.0
-WORKERS = 8
+WORKERS, TRIES_MAX = 8, 5
 KILLS = ("client killed", "client frozen", "server killed, data kept", "server killed, data lost",
          "all servers killed, data lost", "server frozen")
 
@@ -120,7 +120,8 @@ class Worker:
         """It has been told to end."""
         try:
             code = self.process.wait(timeout=max(0.1, seconds))
-            if code != 0:
+            # Before its first steps SIGTERM ends it as any program.
+            if code not in (0, -signal.SIGTERM):
                 self.storm.note("crash", who=self.who, code=code)
         except Exception:  # pylint: disable=broad-except
             self.storm.note("stuck", who=self.who)
@@ -149,10 +150,14 @@ class Storm:
             self.hosts = [self.network.host(101), self.network.host(102)]
         for number in range(self.plan.nodes):
             self.nodes.append(Node(self, number))
-        if self.plan.guard and not quiet(*self.worker_words(
-                "init", "--init", *["unix://" + node.socket for node in self.nodes])):
-            raise Trouble("the new servers are not declared ready")
+        if self.plan.guard:
+            self.declare_ready()
         self.workers = [Worker(self, number) for number in range(WORKERS)]
+
+    def declare_ready(self):
+        words = self.worker_words("init", "--init", *["unix://" + node.socket for node in self.nodes])
+        if not any(quiet(*words) for _ in range(TRIES_MAX)):
+            raise Trouble("the new servers are not declared ready")
 
     def worker_words(self, who, *more):
         return [self.programs.worker, "--who", who, "--history", self.history, "--folder", self.folder,
@@ -176,10 +181,11 @@ class Storm:
     def pick_node(self):
         node = self.random.choice(self.nodes)
         lost = self.lost_nodes() | {node.number}
-        is_bearable = len(lost) <= (self.plan.nodes - 1) // 2 or self.plan.nodes == 1
-        if node.is_running() and (is_bearable or self.random.random() < 0.08):
-            return node
-        return None
+        if self.plan.nodes == 1:
+            chance = 0.5
+        else:
+            chance = 1 if len(lost) <= (self.plan.nodes - 1) // 2 else 0.08
+        return node if node.is_running() and self.random.random() < chance else None
 
     def node_is_down(self, node):
         self.down.add(node.number)

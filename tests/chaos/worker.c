@@ -358,7 +358,8 @@ static bool client_start(worker *me, char **urls, size_t count) {
     options.user = me;
     int rc = redlock_client_create(list, count, &options, &me->client, &report);
     if (rc == REDLOCK_OK && me->options.init) {
-        rc = redlock_client_init_nodes(me->client, 0, &report);
+        /* By force, so that it can be repeated: nobody holds anything yet. */
+        rc = redlock_client_init_nodes(me->client, 1, &report);
     }
     if (rc != REDLOCK_OK) {
         (void)fprintf(stderr, "redlock-chaos-worker: %s\n", report.sentence);
@@ -463,7 +464,7 @@ static int options_parse(worker_options *options, int argc, char **argv) {
 
 int main(int argc, char **argv) {
     worker me = {.options = {.who = "0",
-                             .threads = 4,
+                             .threads = 5,
                              .names = 8,
                              .ttl_min_ms = 400,
                              .ttl_max_ms = 1500,
