@@ -35,6 +35,7 @@ PROGRESS_EVERY_S = 5
 SELF_TEST_ROUNDS, SELF_TEST_S = 3, 3
 TEMPORARY_BYTES_MAX = 40
 PROBLEMS_SHOWN = 10
+KEPT = ("history.jsonl", "log")
 ISOLATED = "REDLOCK_CHAOS_NAMESPACES"
 
 Programs = namedtuple("Programs", "worker relay clock")
@@ -111,7 +112,7 @@ class Run:
 
     def complain(self, storm, verdict):
         self.failures += len(verdict.problems)
-        print(f"FAILED: {storm.plan.name}, {storm.history}")
+        print(f"FAILED: {storm.plan.name}, {os.path.relpath(storm.history, self.folder)} of the history below")
         for kind, text in verdict.problems[:PROBLEMS_SHOWN]:
             print(f"  {kind}: {text}")
         if len(verdict.problems) > PROBLEMS_SHOWN:
@@ -180,9 +181,13 @@ class Run:
             return
         place = os.path.join(os.path.dirname(os.path.dirname(self.programs.worker)), "chaos-history")
         place = os.path.join(place, time.strftime("%Y%m%d-%H%M%S"))
-        shutil.copytree(self.folder, place, ignore=lambda folder, names: [
-            name for name in names if not (name.isdigit() or name.endswith((".jsonl", ".register")) or name == "log")])
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            shutil.copytree(self.folder, place, ignore=lambda folder, names: [
+                name for name in names if not (name.isdigit() or name in KEPT or name.endswith(".register"))])
+        except OSError:
+            place = self.folder  # the build belongs to somebody else
+        else:
+            shutil.rmtree(self.folder, ignore_errors=True)
         print(f"history: {place}")
 
 
