@@ -9,7 +9,7 @@ those of the parent are: round (which world), kill, stop and cont (of a worker),
 unserved, each of which is a failure by itself.
 
 What is promised where:
-  p1        everything
+  p1        everything; where servers keep their data ("keeps"), that nobody loses early, too
   hostile   clocks jump and keys are deleted: no exclusion, all else
   noguard   nodes forget and nothing guards against it: neither exclusion nor order
 """
@@ -34,7 +34,7 @@ class Hold:
         self.began = self.granted = None
         self.deadline = self.latest = 0
         self.released = self.lost = self.event = self.told_by_fd = self.yes = None
-        self.is_silent = False
+        self.is_silent, self.denied = False, None
 
     def end(self):
         """When it did not hold any longer by its own words."""
@@ -59,6 +59,7 @@ class History:
 
     def __init__(self, lines, world=None):
         self.world, self.problems, self.figures = world, [], Counter()
+        self.keeps = False  # whether servers keep what they were told
         self.holds, self.writes, self.refusals = {}, [], []
         self.kills, self.frozen, self.byes = {}, defaultdict(list), set()
         for number, line in enumerate(lines, 1):
@@ -80,7 +81,7 @@ class History:
     # --- a reader for each kind of line
 
     def read_round(self, said):
-        self.world = self.world or said["world"]
+        self.world, self.keeps = self.world or said["world"], said.get("keeps", False)
 
     def read_granted(self, said):
         hold = self.hold(said)
@@ -119,6 +120,8 @@ class History:
 
     def read_freed(self, said):
         self.figures["release " + said["said"]] += 1
+        if said["said"] == "NOT_HELD":
+            self.hold(said).denied = said["at"]
 
     def read_refused(self, said):
         self.figures["acquire " + said["said"]] += 1
@@ -256,6 +259,16 @@ def check_loss(history, hold, killed):
         history.blame("late", f"told {late_us} us behind the deadline: {hold}")
 
 
+def check_keeping(history):
+    """Where servers keep what they were told and clocks keep to the margin, nobody loses before the deadline."""
+    if history.world != "p1" or not history.keeps:
+        return
+    for hold in history.granted:
+        told = [at for at in (hold.event, hold.lost, hold.denied) if at is not None]
+        if told and min(told) < hold.deadline:
+            history.blame("denied", f"lost {hold.deadline - min(told)} us before its deadline: {hold}")
+
+
 def check_writes(history):
     """A resource that compares fences takes no write of a holder whose successor has written."""
     highest, youngest = defaultdict(int), {}
@@ -293,7 +306,7 @@ def check_calls(history):
 
 def check(lines, world=None):
     history = History(lines, world)
-    for one in (check_exclusion, check_fences, check_losses, check_writes, check_calls):
+    for one in (check_exclusion, check_fences, check_losses, check_keeping, check_writes, check_calls):
         one(history)
     return history
 

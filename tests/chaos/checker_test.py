@@ -62,7 +62,7 @@ def without(index):
 
 
 def kinds(lines, world="p1"):
-    text = [json.dumps({"do": "round", "world": world, "at": 0})]
+    text = [json.dumps({"do": "round", "world": world, "keeps": True, "at": 0})]
     text += [line if isinstance(line, str) else json.dumps(line) for line in lines]
     return {kind for kind, _ in check(text).problems}
 
@@ -89,6 +89,12 @@ BAD = (
     ("a loss is told late", changed(10, at=9000 * MS)[:11] + without(10)[11:], "hostile", {"late"}),
     ("a loss is told late without a freeze",
      [granted("a", 0, 10, 500, 7), told("lost", "a", 501, yes=480), told("lost_fd", "a", 2600)], "p1", {"late"}),
+    ("a loss before the deadline, where servers keep everything",
+     [granted("a", 0, 10, 500, 7), told("lost", "a", 400, yes=380), told("lost_fd", "a", 401)], "p1", {"denied"}),
+    ("the same where clocks jump",
+     [granted("a", 0, 10, 500, 7), told("lost", "a", 400, yes=380), told("lost_fd", "a", 401)], "hostile", set()),
+    ("a release that is answered: not held, before the deadline",
+     good()[:4] + [{"do": "freed", "token": "a", "at": 610 * MS, "said": "NOT_HELD"}] + good()[4:], "p1", {"denied"}),
     ("a loss that the descriptor does not tell", changed(11, do="lost_fd_silent"), "p1", {"untold"}),
     ("a loss that nothing tells",
      [line for line in good() if line["do"] not in ("event", "lost_fd")], "p1", {"untold"}),

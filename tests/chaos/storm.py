@@ -141,7 +141,7 @@ class Storm:
         self.nodes, self.workers, self.hosts = [], [], []
         self.grants, self.read_bytes = 0, 0
         os.mkdir(folder)
-        self.note("round", world=plan.world, plan=plan.name, seed=seed)
+        self.note("round", world=plan.world, plan=plan.name, seed=seed, keeps=not plan.loses_data)
 
     # --- before
 
