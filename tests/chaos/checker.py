@@ -264,7 +264,10 @@ def check_keeping(history):
     if history.world != "p1" or not history.keeps:
         return
     for hold in history.granted:
-        told = [at for at in (hold.event, hold.lost, hold.denied) if at is not None]
+        if hold.denied is not None and hold.denied < hold.deadline:
+            # A release whose answer was lost with its connection is repeated, and finds nothing.
+            history.figures["release NOT_HELD before the deadline"] += 1
+        told = [at for at in (hold.event, hold.lost) if at is not None]
         if told and min(told) < hold.deadline:
             history.blame("denied", f"lost {hold.deadline - min(told)} us before its deadline: {hold}")
 

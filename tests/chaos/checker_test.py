@@ -93,8 +93,6 @@ BAD = (
      [granted("a", 0, 10, 500, 7), told("lost", "a", 400, yes=380), told("lost_fd", "a", 401)], "p1", {"denied"}),
     ("the same where clocks jump",
      [granted("a", 0, 10, 500, 7), told("lost", "a", 400, yes=380), told("lost_fd", "a", 401)], "hostile", set()),
-    ("a release that is answered: not held, before the deadline",
-     good()[:4] + [{"do": "freed", "token": "a", "at": 610 * MS, "said": "NOT_HELD"}] + good()[4:], "p1", {"denied"}),
     ("a loss that the descriptor does not tell", changed(11, do="lost_fd_silent"), "p1", {"untold"}),
     ("a loss that nothing tells",
      [line for line in good() if line["do"] not in ("event", "lost_fd")], "p1", {"untold"}),
