@@ -87,10 +87,18 @@ int main(void) { return 0; }' -lcmocka
     need libhiredis-dev compiles gcc '#include <hiredis/hiredis.h>
 int main(void) { return 0; }' -lhiredis
     need_for_sim
+    need_for_chaos
     need python3-redis python_has redis.lock
     need util-linux has_command setarch
     need tmux has_command tmux
     need mandoc has_command mandoc
+}
+
+# Networks of their own for the servers: without iproute2 there are only relays.
+need_for_chaos() {
+    need_for_demo
+    need util-linux has_command nsenter
+    need iproute2 has_command ip
 }
 
 # The Lua that servers have inside, for the simulator's model servers.
