@@ -46,7 +46,7 @@ typedef enum torture_call { /* which faults make sense: torture_faults_of */
                             TORTURE_SETSOCKOPT,
                             TORTURE_SOCKET,
                             TORTURE_STAT,
-                            TORTURE_THREAD,     /* pthread_create */
+                            TORTURE_THREAD,      /* pthread_create */
                             TORTURE_THREAD_ATTR, /* pthread_attr_* */
                             TORTURE_WRITE
 } torture_call;

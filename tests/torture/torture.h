@@ -9,13 +9,17 @@
 #define TORTURE_SEAM_ITSELF
 #include "seam.h"
 
-typedef enum torture_class { TORTURE_ALLOCATIONS = 0, TORTURE_SYSTEM, TORTURE_CLASSES } torture_class;
+typedef enum torture_class {
+    TORTURE_ALLOCATIONS = 0,
+    TORTURE_SYSTEM,
+    TORTURE_CLASSES
+} torture_class;
 
 /* Faults beside errno values. */
 enum {
     TORTURE_END = -1,   /* recv, read: the end of the stream */
     TORTURE_SHORT = -2, /* read, write, send, recv, getrandom: one byte only */
-    TORTURE_DONE = -3   /* connect: at once, though nothing was sent: it shows with the first write */
+    TORTURE_DONE = -3 /* connect: at once, though nothing was sent: it shows with the first write */
 };
 
 typedef struct torture_plan {
@@ -34,7 +38,7 @@ typedef struct torture_plan {
 } torture_plan;
 
 #define TORTURE_NOTHING                                                                            \
-    {.index = UINT32_MAX, .cut_at = SIZE_MAX, .no_openssl_from = UINT32_MAX}
+    { .index = UINT32_MAX, .cut_at = SIZE_MAX, .no_openssl_from = UINT32_MAX }
 
 /* Before anything else of the program calls OpenSSL. */
 void torture_take_openssl(void);

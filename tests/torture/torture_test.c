@@ -21,7 +21,8 @@
 
 #define HANG_S 30u
 #define FAILURES_SHOWN 12u
-#define CUTS_SHORT 7u
+#define CUTS_SHORT 4u
+#define CUT_STEP_LONG 17u
 
 static char context[256] = "before the first run"; /* for whoever ends this program */
 static unsigned failures, runs, struck;
@@ -160,8 +161,7 @@ static void cuts_play(const torture_workload *workload, size_t received, size_t 
     torture_plan plan = TORTURE_NOTHING;
 
     for (plan.cut_at = 0; plan.cut_at < received && !time_is_over(); plan.cut_at += step) {
-        (void)snprintf(context, sizeof context, "%s, cut at byte %zu", workload->name,
-                       plan.cut_at);
+        (void)snprintf(context, sizeof context, "%s, cut at byte %zu", workload->name, plan.cut_at);
         (void)play(workload, &plan, false);
     }
 }
@@ -221,7 +221,7 @@ static void workload_play_short(const torture_workload *workload, const unsigned
             site_play(workload, site);
         }
     }
-    for (unsigned i = 0; i < allocations; i += 3) {
+    for (unsigned i = 0; i < allocations; i += 5) {
         drought_play(workload, i);
     }
     cuts_play(workload, received, received / CUTS_SHORT + 1);
@@ -257,7 +257,8 @@ static void workload_play_long(const torture_workload *workload, const unsigned 
     for (unsigned i = 0; i < allocations && !time_is_over(); i++) {
         drought_play(workload, i);
     }
-    cuts_play(workload, received, 1);
+    /* Greetings are the same each time: they are cut at every byte once. */
+    cuts_play(workload, received, workload == &torture_workloads[0] ? 1 : CUT_STEP_LONG);
 }
 
 /* --- all of it ------------------------------------------------------------------------------- */
@@ -289,9 +290,10 @@ static void workload_play(const torture_workload *workload, bool is_long, unsign
     } else {
         workload_play_short(workload, hits, allocations, received);
     }
-    (void)printf("# %s: %u allocations, %u system calls, %zu bytes received; %u runs, %u failures\n",
-                 workload->name, allocations, system_calls, received, runs - runs_before,
-                 failures - failures_before);
+    (void)printf(
+        "# %s: %u allocations, %u system calls, %zu bytes received; %u runs, %u failures\n",
+        workload->name, allocations, system_calls, received, runs - runs_before,
+        failures - failures_before);
     (void)fflush(stdout);
 }
 
@@ -318,8 +320,9 @@ static bool sites_report(void) {
             (void)printf("# not met: %s:%u %s\n", site->file, site->line, site->name);
         }
     }
-    (void)printf("# %u of %u allocation sites, %u of %u system call sites failed; %u faults in %u runs\n",
-                 met[0], all[0], met[1], all[1], struck, runs);
+    (void)printf(
+        "# %u of %u allocation sites, %u of %u system call sites failed; %u faults in %u runs\n",
+        met[0], all[0], met[1], all[1], struck, runs);
     return met[0] == all[0] && met[1] == all[1] && all[0] > 10 && all[1] > 30;
 }
 
@@ -357,6 +360,7 @@ static void settle(void) {
 int main(void) {
     const char *form = getenv("REDLOCK_TORTURE");
     const char *seconds = getenv("REDLOCK_TORTURE_SECONDS");
+    const char *only = getenv("REDLOCK_TORTURE_ONLY"); /* a part of a workload's name */
     bool is_long = form != NULL && strcmp(form, "long") == 0;
     unsigned *hits = calloc(torture_site_count() + 1, sizeof *hits);
 
@@ -365,12 +369,14 @@ int main(void) {
     }
     (void)setvbuf(stdout, NULL, _IOLBF, 0);
     context_on_death();
-    deadline_ms = test_now_ms() + (seconds != NULL ? strtol(seconds, NULL, 10) : 900) * 1000;
+    deadline_ms = test_now_ms() + (seconds != NULL ? strtol(seconds, NULL, 10) : 1800) * 1000;
     torture_take_openssl();
     torture_servers_start();
     settle();
     for (size_t i = 0; i < torture_workload_count; i++) {
-        workload_play(&torture_workloads[i], is_long, hits);
+        if (only == NULL || strstr(torture_workloads[i].name, only) != NULL) {
+            workload_play(&torture_workloads[i], is_long, hits);
+        }
     }
     late_sites_play();
     bool is_over = is_long && time_is_over();

@@ -44,7 +44,7 @@ static void password_file_make(char *path, size_t size, const char *name, mode_t
 }
 
 void torture_servers_start(void) {
-    const char *const args[] = {"--requirepass", PASSWORD, "--maxclients", "2000", NULL};
+    const char *const args[] = {"--requirepass", PASSWORD, "--appendonly", "no", NULL};
     const test_certificate host = {.names = "DNS:localhost,IP:127.0.0.1"};
 
     server = test_server_start_tcp(args);
@@ -445,8 +445,7 @@ static void by_tls_folder(torture_run *run) {
 /* Two ways to one server and one that leads nowhere: links fail all the time, and there is a quorum
  * at most at times. */
 static void broken_fleet(torture_run *run) {
-    const char *const urls[] = {"unix:///tmp/nobody-is-here.sock", "redis://127.0.0.1:1",
-                                unix_url};
+    const char *const urls[] = {"unix:///tmp/nobody-is-here.sock", "redis://127.0.0.1:1", unix_url};
     const char *const good_urls[] = {unix_url};
     redlock_client_options options = REDLOCK_INIT(redlock_client_options);
     redlock_acquire_options once = options_of(0);
@@ -504,8 +503,7 @@ static void asking(torture_run *run) {
 static void asking_by_name(torture_run *run) {
     char url[256];
 
-    (void)snprintf(url, sizeof url, "redis://:" PASSWORD "@localhost:%d",
-                   test_server_port(server));
+    (void)snprintf(url, sizeof url, "redis://:" PASSWORD "@localhost:%d", test_server_port(server));
     asking_at(run, url);
 }
 
