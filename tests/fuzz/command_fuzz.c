@@ -120,6 +120,17 @@ static const struct {
 };
 
 /* Every word is a block of its own: what a parser blanks or reads too far is seen. */
+static char *word_copy(const uint8_t *data, size_t len) {
+    const uint8_t *nul = memchr(data, '\0', len);
+    size_t used = nul != NULL ? (size_t)(nul - data) : len;
+    char *word = malloc(used + 1);
+
+    REDLOCK_ASSERT(word != NULL);
+    memcpy(word, data, used);
+    word[used] = '\0';
+    return word;
+}
+
 static int line_split(const uint8_t *data, size_t size, char **argv) {
     int argc = 1;
 
@@ -127,9 +138,7 @@ static int line_split(const uint8_t *data, size_t size, char **argv) {
         const uint8_t *end = memchr(data, '\n', size);
         size_t len = end != NULL ? (size_t)(end - data) : size;
 
-        argv[argc] = strndup((const char *)data, len);
-        REDLOCK_ASSERT(argv[argc] != NULL);
-        argc++;
+        argv[argc++] = word_copy(data, len);
         len += end != NULL;
         data += len;
         size -= len;

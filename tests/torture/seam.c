@@ -13,7 +13,7 @@ static atomic_bool armed, struck;
 static atomic_uint calls[TORTURE_CLASSES], planned_calls;
 static atomic_long blocks;
 static atomic_size_t received;
-static atomic_bool opened;
+static atomic_bool opened, was_cut;
 static atomic_uint openssl_calls;
 
 /* --- faults ---------------------------------------------------------------------------------- */
@@ -80,6 +80,7 @@ void torture_start(const torture_plan *next) {
     }
     atomic_store(&planned_calls, 0);
     atomic_store(&received, 0);
+    atomic_store(&was_cut, false);
     atomic_store(&opened, false);
     atomic_store(&openssl_calls, 0);
     atomic_store(&struck, false);
@@ -320,16 +321,19 @@ ssize_t torture_recv(torture_site *site, int fd, void *out, size_t size, int fla
     int fault = fault_of(site);
     size_t before = atomic_load(&received);
     bool is_armed = atomic_load(&armed);
+    bool is_cut = is_armed && before >= plan.cut_at && !atomic_exchange(&was_cut, true);
 
     if (fault > 0) {
         errno = fault;
         return -1;
     }
-    if (fault == TORTURE_END || (is_armed && before >= plan.cut_at)) {
+    if (fault == TORTURE_END || is_cut) {
         atomic_store(&struck, true);
         return 0;
     }
-    size = is_armed && size > plan.cut_at - before ? plan.cut_at - before : size;
+    if (is_armed && before < plan.cut_at && size > plan.cut_at - before) {
+        size = plan.cut_at - before;
+    }
     size = size_of(is_armed && plan.byte_by_byte ? TORTURE_SHORT : fault, size);
     ssize_t got = recv(fd, out, size, flags);
 

@@ -28,7 +28,7 @@ typedef struct torture_plan {
     unsigned index;           /* the call that fails, from 0 on */
     bool for_ever;            /* and every one after it */
     int fault;                /* errno, EAI_*, or of the above; for allocations any */
-    /* With cut_at other than SIZE_MAX: all connections end when so many bytes came in, in all. */
+    /* With cut_at other than SIZE_MAX: a connection ends when so many bytes came in, in all. */
     size_t cut_at;
     bool byte_by_byte; /* every recv gives one byte */
     /* For places that are reached only when something else has failed before. */

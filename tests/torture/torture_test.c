@@ -23,6 +23,8 @@
 #define FAILURES_SHOWN 12u
 #define CUTS_SHORT 4u
 #define CUT_STEP_LONG 17u
+#define OPENSSL_SHORT 5u /* of its allocations, evenly */
+#define OPENSSL_LONG 400u
 
 static char context[256] = "before the first run"; /* for whoever ends this program */
 static unsigned failures, runs, struck;
@@ -212,6 +214,19 @@ static void drought_play(const torture_workload *workload, unsigned index) {
     (void)play(workload, &plan, false);
 }
 
+/* From its n-th allocation on OpenSSL has no memory. */
+static void openssl_drought_play(const torture_workload *workload, unsigned allocations,
+                                 unsigned step) {
+    torture_plan plan = TORTURE_NOTHING;
+
+    for (unsigned i = 0; i < allocations && !time_is_over(); i += step) {
+        plan.no_openssl_from = i;
+        (void)snprintf(context, sizeof context, "%s, OpenSSL's allocation %u and all after it",
+                       workload->name, i);
+        (void)play(workload, &plan, false);
+    }
+}
+
 static void workload_play_short(const torture_workload *workload, const unsigned *hits,
                                 unsigned allocations, size_t received) {
     for (size_t i = 0; i < torture_site_count(); i++) {
@@ -279,6 +294,7 @@ static void workload_play(const torture_workload *workload, bool is_long, unsign
     (void)play(workload, &nothing, strstr(workload->name, "gone") == NULL);
     unsigned allocations = torture_count(TORTURE_ALLOCATIONS);
     unsigned system_calls = torture_count(TORTURE_SYSTEM);
+    unsigned openssl_allocations = torture_openssl_count();
     size_t received = torture_received_bytes();
 
     for (size_t i = 0; i < torture_site_count(); i++) {
@@ -290,6 +306,8 @@ static void workload_play(const torture_workload *workload, bool is_long, unsign
     } else {
         workload_play_short(workload, hits, allocations, received);
     }
+    openssl_drought_play(workload, openssl_allocations,
+                         openssl_allocations / (is_long ? OPENSSL_LONG : OPENSSL_SHORT) + 1);
     (void)printf(
         "# %s: %u allocations, %u system calls, %zu bytes received; %u runs, %u failures\n",
         workload->name, allocations, system_calls, received, runs - runs_before,
