@@ -27,6 +27,7 @@ static void *struct_of(const uint8_t *data, size_t size, size_t size_min) {
     } else {
         memcpy(&struct_size, options, sizeof struct_size);
         struct_size %= (uint32_t)given + 1;
+        struct_size -= struct_size >= 8 ? struct_size % 8 : 0; /* no pointer is cut in two */
         memcpy(options, &struct_size, sizeof struct_size);
     }
     return options;

@@ -60,6 +60,29 @@ const int *torture_faults_of(torture_call call) {
     return faults[call];
 }
 
+static bool moves_bytes(torture_call call) {
+    return call == TORTURE_READ || call == TORTURE_RECV || call == TORTURE_SEND ||
+           call == TORTURE_GETRANDOM;
+}
+
+static bool is_best_effort(torture_call call) {
+    return call == TORTURE_CLOSE || call == TORTURE_SETSOCKOPT || call == TORTURE_MMAP ||
+           call == TORTURE_MADVISE || call == TORTURE_MUNMAP || call == TORTURE_GETHOSTNAME;
+}
+
+bool torture_is_harmless(torture_call call, int fault) {
+    bool waits = call == TORTURE_RECV || call == TORTURE_SEND;
+
+    if (is_best_effort(call) || (moves_bytes(call) && (fault == EINTR || fault == TORTURE_SHORT))) {
+        return true;
+    }
+    if (call == TORTURE_CONNECT && (fault == EINTR || fault == EINPROGRESS)) {
+        return true;
+    }
+    return (fault == EINTR && (call == TORTURE_POLL || call == TORTURE_WRITE)) ||
+           (fault == EAGAIN && waits);
+}
+
 size_t torture_site_count(void) {
     return (size_t)(__stop_torture_sites - __start_torture_sites);
 }

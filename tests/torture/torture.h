@@ -60,6 +60,9 @@ torture_class torture_class_of(torture_call call);
 /* The faults that matter for a call; at most 8, ended by 0. */
 const int *torture_faults_of(torture_call call);
 
+/* Whether nobody is to notice: what was interrupted is done again, what is best effort is done without. */
+bool torture_is_harmless(torture_call call, int fault);
+
 /* All calls of the library that can fail. */
 size_t torture_site_count(void);
 torture_site *torture_site_at(size_t index);
