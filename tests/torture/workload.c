@@ -27,7 +27,8 @@ static test_server *server;
 static test_authority *authority, *stranger;
 static test_tls_relay *relay;
 static char unix_url[192], tcp_url[192], tls_url[192];
-static char password_path[192], open_path[192];
+static char password_path[192], open_path[192], folder_path[192];
+static const char *ca_path, *stranger_path, *cert_path, *key_path;
 
 /* --- servers --------------------------------------------------------------------------------- */
 
@@ -54,6 +55,12 @@ void torture_servers_start(void) {
     stranger = test_authority_create();
     relay = test_tls_relay_start(test_authority_server(authority, "host", SSL_VERIFY_PEER),
                                  test_server_socket(server));
+    ca_path = test_authority_path(authority, "ca.crt");
+    stranger_path = test_authority_path(stranger, "ca.crt");
+    cert_path = test_authority_path(authority, "client.crt");
+    key_path = test_authority_path(authority, "client.key");
+    (void)snprintf(folder_path, sizeof folder_path, "%s", ca_path);
+    *strrchr(folder_path, '/') = '\0';
     (void)snprintf(unix_url, sizeof unix_url, "unix://:" PASSWORD "@%s",
                    test_server_socket(server));
     /* A name, so that it is looked up on a thread. */
@@ -377,9 +384,9 @@ static void by_tls(torture_run *run) {
     redlock_client_options options = REDLOCK_INIT(redlock_client_options);
     redlock_acquire_options once = options_of(0);
 
-    options.tls_ca_file = test_authority_path(authority, "ca.crt");
-    options.tls_cert_file = test_authority_path(authority, "client.crt");
-    options.tls_key_file = test_authority_path(authority, "client.key");
+    options.tls_ca_file = ca_path;
+    options.tls_cert_file = cert_path;
+    options.tls_key_file = key_path;
     once.node_timeout_ms = 5000;
     redlock_client *client = create(run, urls, 1, &options);
 
@@ -397,8 +404,8 @@ static void by_tls_untrusted(torture_run *run) {
     redlock_acquire_options once = options_of(0);
     redlock_lock *lock = NULL;
 
-    options.tls_ca_file = test_authority_path(stranger, "ca.crt");
-    good.tls_ca_file = test_authority_path(authority, "ca.crt");
+    options.tls_ca_file = stranger_path;
+    good.tls_ca_file = ca_path;
     redlock_client *client = create(run, urls, 1, &options);
 
     if (client != NULL) {
@@ -430,12 +437,9 @@ static void by_tls_folder(torture_run *run) {
     const char *const urls[] = {tls_url};
     redlock_client_options options = REDLOCK_INIT(redlock_client_options);
     redlock_client_options good = REDLOCK_INIT(redlock_client_options);
-    char folder[192];
 
-    (void)snprintf(folder, sizeof folder, "%s", test_authority_path(authority, "ca.crt"));
-    *strrchr(folder, '/') = '\0';
-    options.tls_ca_dir = folder;
-    good.tls_ca_file = test_authority_path(authority, "ca.crt");
+    options.tls_ca_dir = folder_path;
+    good.tls_ca_file = ca_path;
     redlock_client *client = create(run, urls, 1, &options);
 
     redlock_client_destroy(client); /* whoever is in there by hash: nobody */
