@@ -134,10 +134,10 @@ long torture_blocks(void) {
 static int fault_of(torture_site *site) {
     torture_class which = torture_class_of(site->call);
 
-    (void)__atomic_add_fetch(&site->hits, 1, __ATOMIC_RELAXED);
     if (!atomic_load(&armed)) {
         return 0;
     }
+    (void)__atomic_add_fetch(&site->hits, 1, __ATOMIC_RELAXED);
     (void)atomic_fetch_add(&calls[which], 1);
     if (plan.index == UINT32_MAX || plan.which != which ||
         (plan.site != NULL && plan.site != site)) {
