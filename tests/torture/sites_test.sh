@@ -10,7 +10,7 @@ export LC_ALL=C
 never_fail='clock_gettime|getpid|geteuid|gai_strerror|inet_pton|__errno_location|freeaddrinfo
 |pthread_(mutex|cond|condattr)_[a-z]+|pthread_join|pthread_sigmask|pthread_attr_destroy|sigfillset
 |(mem|str|strn)[a-z]+|explicit_bzero|snprintf|__stack_chk_fail|__[a-z]+_chk|__isoc[0-9]+_[a-z]+
-|bcmp|dlclose|dlerror|atexit|pthread_once'
+|bcmp|dlclose|dlerror|atexit|pthread_once|timegm'
 # OpenSSL is another house; its allocations fail in torture too, by its own hook.
 foreign='(SSL|BIO|ERR|X509|EVP|PEM|OPENSSL|TLS|CRYPTO|OSSL)_?[A-Za-z0-9_]*'
 tools='__(asan|ubsan|lsan|tsan|sanitizer|sancov|start|stop|gcov|tls)[A-Za-z0-9_]*|_GLOBAL_OFFSET_TABLE_'

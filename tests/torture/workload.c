@@ -517,6 +517,16 @@ static void asking_by_name(torture_run *run) {
     asking_at(run, url);
 }
 
+/* Nobody whom the system trusts has signed for this server. */
+static void asking_untrusted(torture_run *run) {
+    redlock_ask *ask = NULL;
+    int status = redlock_ask_open(tls_url, NULL, &ask, NULL);
+
+    CLAIM(run, status != REDLOCK_OK && ask == NULL, status);
+    CLAIM(run, redlock_status_name(status)[0] != '?', status);
+    torture_stop();
+}
+
 /* --- forking --------------------------------------------------------------------------------- */
 
 /* Everything the child asks is answered, and nothing of it reaches the server. */
@@ -562,6 +572,7 @@ const torture_workload torture_workloads[] = {
     {"a fleet of which most is gone", broken_fleet},
     {"asking", asking},
     {"asking a server by its name", asking_by_name},
+    {"asking a server that is not to be trusted", asking_untrusted},
     {"a forked child", forking},
 };
 const size_t torture_workload_count = sizeof torture_workloads / sizeof torture_workloads[0];
