@@ -12,7 +12,7 @@
 
 #define ACQUIRERS 8
 #define ACQUIRE_WAIT_MS 10000 /* on a busy machine a node may miss its timeout */
-#define PIPELINE 100 /* as many as the library puts into one command */
+#define PIPELINE 100          /* as many as the library puts into one command */
 #define WORDS_MAX 16
 #define FEW_LOCKS 20000 /* up to so many live for 3 s, more for 10 s */
 #define NUMBER_MAX 1000000

@@ -135,6 +135,8 @@ need_for_fuzz() {
     need libclang-rt-dev compiles clang \
         'int LLVMFuzzerTestOneInput(const char *at, unsigned long len);
 int LLVMFuzzerTestOneInput(const char *at, unsigned long len) { return !at && len; }' -fsanitize=fuzzer
+    need libhiredis-dev compiles gcc '#include <hiredis/hiredis.h>
+int main(void) { return redisReaderCreate() == 0; }' -lhiredis
 }
 
 as_root() {

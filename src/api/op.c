@@ -113,15 +113,23 @@ static void lock_lost(redlock_client *client, redlock_lock *lock) {
     }
 }
 
+/* Lines of people's own making, and of their tokens: nothing in them may steer a terminal. */
+static void make_waiters(redlock_bytes waiters, redlock_info *info) {
+    REDLOCK_ASSERT(waiters.len < sizeof info->waiters);
+    redlock_bytes_to_text(waiters, info->waiters, sizeof info->waiters);
+    for (size_t i = 0; i < waiters.len; i++) {
+        if (waiters.at[i] == '\n') {
+            info->waiters[i] = '\n';
+        }
+    }
+}
+
 /* The value that most nodes show, when a majority will be free of any, and who waits. */
 static void make_info(redlock_client *client, uint32_t slot, redlock_info *info) {
     redlock_core *core = redlock_engine_core(client->engine);
     redlock_bytes waiters;
     info->waiter_count = redlock_core_waiters(core, slot, &waiters);
-    REDLOCK_ASSERT(waiters.len < sizeof info->waiters);
-    if (waiters.len > 0) {
-        memcpy(info->waiters, waiters.at, waiters.len);
-    }
+    make_waiters(waiters, info);
     int64_t left[REDLOCK_NODE_MAX];
     for (uint32_t i = 0; i < client->node_count; i++) {
         redlock_vote_report vote;

@@ -81,7 +81,7 @@ bool redlock_node_next(redlock_core *core, redlock_node *node, redlock_wish *ret
 /* --- link ------------------------------------------------------------------------------------ */
 
 static bool status_needs_people(redlock_status status) {
-    return status != REDLOCK_IO && status != REDLOCK_SILENT;
+    return status != REDLOCK_IO && status != REDLOCK_SILENT && status != REDLOCK_NOMEM;
 }
 
 static void node_back_off(redlock_core *core, redlock_node *node, bool steady) {

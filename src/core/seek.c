@@ -125,9 +125,10 @@ static void seek_fail(redlock_core *core, redlock_slot *slot, redlock_status sta
     redlock_slot_touch(core, slot);
 }
 
+/* A link that broke for want of our own memory may be had again a moment later. */
 static bool cause_may_pass(redlock_status cause) {
     return cause == REDLOCK_HELD || cause == REDLOCK_NO_QUORUM || cause == REDLOCK_NOT_READY ||
-           cause == REDLOCK_EXPIRED || cause == REDLOCK_REFUSED;
+           cause == REDLOCK_EXPIRED || cause == REDLOCK_REFUSED || cause == REDLOCK_NOMEM;
 }
 
 redlock_ns redlock_seek_holders_leave(const redlock_core *core, const redlock_slot *slot) {

@@ -542,7 +542,7 @@ static void dispatch_lesson(redlock_conn *conn, const uint8_t *data) {
 static void dispatch_answer(redlock_conn *conn, const uint8_t *data, redlock_ns now,
                             const redlock_conn_sink *sink) {
     redlock_fact fact = {.kind = REDLOCK_FACT_REPLY, .node = conn->node};
-    if (conn->outbox.owed.count == 0) {
+    if (!redlock_owed_is_asked(&conn->outbox.owed)) {
         conn_fail(conn, REDLOCK_PROTOCOL, 0, "a reply that nobody asked for");
         return;
     }
@@ -583,7 +583,7 @@ static void dispatch_message(redlock_conn *conn, const uint8_t *data, redlock_ns
 static bool dispatch_reply(redlock_conn *conn, const uint8_t *data, redlock_ns now,
                            const redlock_conn_sink *sink) {
     bool was_greeting = conn->state == CONN_GREETING;
-    uint32_t owed_before = conn->outbox.owed.count;
+    bool was_asked = redlock_owed_is_asked(&conn->outbox.owed);
     if (was_greeting) {
         dispatch_greeting(conn, data, now, sink);
         return !conn->doomed && !conn->fault.is_set;
@@ -597,7 +597,7 @@ static bool dispatch_reply(redlock_conn *conn, const uint8_t *data, redlock_ns n
         return !conn->doomed && !conn->fault.is_set;
     }
     dispatch_answer(conn, data, now, sink);
-    return !conn->doomed && owed_before > 0;
+    return !conn->doomed && was_asked;
 }
 
 /* The sink may hang up, and even connect again: then the rest of the buffer is void, and stays so

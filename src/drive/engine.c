@@ -100,6 +100,25 @@ static bool engine_make_parts(redlock_engine *engine, const redlock_core_config 
     return true;
 }
 
+/* Of a half-built one, too: there is nothing to stop in it. */
+static void engine_free(redlock_engine *engine) {
+    for (uint32_t i = 0; i < engine->conn_count; i++) {
+        redlock_conn_destroy(engine->conns[i]);
+    }
+    redlock_tls_destroy(engine->tls);
+    redlock_resolver_destroy(engine->resolver);
+    redlock_wake_deinit(&engine->wake);
+    if (!redlock_fork_is_child(&engine->fork)) {
+        (void)pthread_cond_destroy(&engine->keeper_cond);
+        (void)pthread_cond_destroy(&engine->changed);
+        (void)pthread_mutex_destroy(&engine->mutex);
+    }
+    redlock_fork_deinit(&engine->fork);
+    free(engine->table);
+    free(engine->core);
+    free(engine);
+}
+
 redlock_engine *redlock_engine_create(const redlock_core_config *config, const redlock_url *urls,
                                       redlock_bytes label, redlock_bytes prefix,
                                       const redlock_engine_hooks *hooks) {
@@ -125,7 +144,7 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
     label = keep_bytes(engine->label, sizeof engine->label, label);
     prefix = keep_bytes(engine->prefix, sizeof engine->prefix, prefix);
     if (!engine_make_parts(engine, config, urls, label, prefix)) {
-        redlock_engine_destroy(engine);
+        engine_free(engine);
         errno = ENOMEM;
         return NULL;
     }
@@ -147,21 +166,7 @@ void redlock_engine_destroy(redlock_engine *engine) {
         return;
     }
     redlock_engine_stop(engine);
-    for (uint32_t i = 0; i < engine->conn_count; i++) {
-        redlock_conn_destroy(engine->conns[i]);
-    }
-    redlock_tls_destroy(engine->tls);
-    redlock_resolver_destroy(engine->resolver);
-    redlock_wake_deinit(&engine->wake);
-    if (!redlock_fork_is_child(&engine->fork)) {
-        (void)pthread_cond_destroy(&engine->keeper_cond);
-        (void)pthread_cond_destroy(&engine->changed);
-        (void)pthread_mutex_destroy(&engine->mutex);
-    }
-    redlock_fork_deinit(&engine->fork);
-    free(engine->table);
-    free(engine->core);
-    free(engine);
+    engine_free(engine);
 }
 
 bool redlock_engine_is_child(const redlock_engine *engine) {

@@ -44,3 +44,7 @@ void redlock_owed_join(redlock_owed_ring *ring, uint32_t count) {
     REDLOCK_ASSERT(count > 0 && count <= ring->count && count <= UINT8_MAX);
     ring->at[(ring->first + ring->count - count) & (ring->size - 1)].batch = (uint8_t)count;
 }
+
+bool redlock_owed_is_asked(const redlock_owed_ring *ring) {
+    return ring->count > 0 && ring->at[ring->first].batch > 0;
+}

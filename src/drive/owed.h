@@ -13,7 +13,8 @@ typedef struct redlock_owed {
     uint64_t tag;
     redlock_command_kind kind;
     bool fenced;
-    uint8_t batch; /* one reply answers so many: this one and those behind it; 0: see the first */
+    uint8_t batch; /* one reply answers so many: this one and those behind it; 0: it is behind
+                    * another, or waits for more and is not sent */
 } redlock_owed;
 
 typedef struct redlock_owed_ring { /* zeroed: empty; `at` is the owner's to free */
@@ -23,6 +24,8 @@ typedef struct redlock_owed_ring { /* zeroed: empty; `at` is the owner's to free
 
 bool redlock_owed_push(redlock_owed_ring *ring, redlock_owed owed); /* false: no memory */
 redlock_owed redlock_owed_pop(redlock_owed_ring *ring);             /* not when it is empty */
+/* The oldest has been sent: a reply may come. */
+bool redlock_owed_is_asked(const redlock_owed_ring *ring);
 /* The newest `count` are answered by one reply. */
 void redlock_owed_join(redlock_owed_ring *ring, uint32_t count);
 

@@ -150,8 +150,10 @@ static void round_of(test_node *node, redlock_prng *prng, uint32_t counts[9]) {
     ask(node, "FLUSHALL", NULL, NULL, NULL, NULL);
     redlock_batch_clear(&batch);
     for (uint32_t i = 0; i < count; i++) {
-        lock_before lock = redlock_prng_upto(prng, 1) > 0 ? LOCK_OURS : redlock_prng_upto(prng, 4);
-        mark_before mark = redlock_prng_upto(prng, 1) > 0 ? MARK_EQUAL : redlock_prng_upto(prng, 5);
+        lock_before lock =
+            redlock_prng_upto(prng, 1) > 0 ? LOCK_OURS : (lock_before)redlock_prng_upto(prng, 4);
+        mark_before mark =
+            redlock_prng_upto(prng, 1) > 0 ? MARK_EQUAL : (mark_before)redlock_prng_upto(prng, 5);
         bool is_far = redlock_prng_upto(prng, 9) == 0; /* a fence that no node can have given */
 
         for (int side = 0; side < 2; side++) {

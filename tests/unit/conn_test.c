@@ -1,7 +1,6 @@
 /* conn_test.c -- a connection against a scripted server, byte by byte, and against a real one.
  *
- * A pump plays the engine: flush, poll, receive, dispatch.  One test plays it with threads, as the
- * engine does, for the thread sanitizer to judge. */
+ * One test plays the engine with threads, for the thread sanitizer to judge. */
 #include "drive/conn.h"
 
 #include <arpa/inet.h>
@@ -33,11 +32,7 @@
 #include "drive/clock.h"
 #include "script/script.h"
 #include "support/fake_server.h"
-
-#define WAIT_MS 30000
-#define SEEN_MAX 4096u
-#define COUNT_OF(array) ((uint32_t)(sizeof(array) / sizeof(array)[0]))
-#define RUN_ID "0123456789abcdef0123456789abcdef01234567"
+#include "support/rig.h"
 
 /* --- getaddrinfo: "missing.test" does not exist, "two.test" has two ports ----------------------- */
 
@@ -66,250 +61,26 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
     return rc != 0 ? rc : real("127.0.0.1", two_ports[1], hints, &(*ret)->ai_next);
 }
 
-/* --- the pump ----------------------------------------------------------------------------------- */
-
-typedef struct seen { /* one fact, with what it borrowed */
-    redlock_fact_kind kind;
-    uint64_t tag;
-    redlock_answer_kind answer;
-    redlock_status status;
-    int sys_errno;
-    char text[128];
-} seen;
-
-typedef struct conn_rig conn_rig;
-struct conn_rig {
-    redlock_wake wake;
-    redlock_resolver *resolver;
-    redlock_url url;
-    redlock_conn *conn;
-    redlock_fake *fake;
-    char path[64];
-    void (*react)(conn_rig *rig, const redlock_fact *fact);
-    uint64_t next_tag;
-    uint32_t count;
-    seen seen[SEEN_MAX];
-    uint8_t greeting[REDLOCK_HELLO_BYTES_MAX], replies[65536];
-    size_t greeting_len, replies_len;
-};
-
-static redlock_bytes label(void) {
-    return redlock_bytes_of("redlock-test");
-}
-
-static void rig_take(void *ctx, const redlock_fact *fact, redlock_ns now) {
-    conn_rig *rig = ctx;
-    seen *entry = &rig->seen[rig->count++ % SEEN_MAX];
-    redlock_bytes text = {0};
-    (void)now;
-    memset(entry, 0, sizeof *entry);
-    entry->kind = fact->kind;
-    assert_int_equal(fact->node, 3);
-    if (fact->kind == REDLOCK_FACT_LINK_UP) {
-        text = fact->as.up.run_id;
-    } else if (fact->kind == REDLOCK_FACT_LINK_DOWN) {
-        entry->status = fact->as.down.status;
-        entry->sys_errno = fact->as.down.sys_errno;
-        text = fact->as.down.words;
-    } else if (fact->kind == REDLOCK_FACT_WAKE) {
-        entry->tag = fact->as.wake.tag;
-    } else if (fact->kind != REDLOCK_FACT_SUBSCRIBED && fact->kind != REDLOCK_FACT_UNSUBSCRIBED) {
-        assert_int_equal(fact->kind, REDLOCK_FACT_REPLY);
-        entry->tag = fact->as.reply.tag;
-        entry->answer = fact->as.reply.answer.kind;
-        entry->status = fact->as.reply.answer.status;
-        text = fact->as.reply.answer.text;
-    }
-    redlock_bytes_to_text(text, entry->text, sizeof entry->text);
-    if (rig->react != NULL) {
-        rig->react(rig, fact);
-    }
-}
-
-static void rig_dispatch(conn_rig *rig) {
-    redlock_conn_sink sink = {.take = rig_take, .ctx = rig};
-    redlock_conn_dispatch(rig->conn, redlock_clock_now(), &sink);
-}
-
-static void rig_flush(conn_rig *rig) {
-    while (redlock_conn_flush_begin(rig->conn)) {
-        redlock_conn_write(rig->conn);
-        (void)redlock_conn_flush_end(rig->conn); /* the only thread: nobody to wake */
-    }
-}
-
-/* One round of the engine's loop.  False: nothing happened within the timeout. */
-static bool rig_pump(conn_rig *rig, int timeout_ms) {
-    struct pollfd fds[2] = {{.fd = rig->wake.read_fd, .events = POLLIN}};
-    rig_flush(rig);
-    fds[1].fd = redlock_conn_poll_want(rig->conn, &fds[1].events);
-    bool has_news = redlock_conn_has_news(rig->conn);
-    int n = poll(fds, 2, has_news ? 0 : timeout_ms);
-    assert_true(n >= 0);
-    redlock_conn_receive(rig->conn, fds[1].revents);
-    redlock_wake_clear(&rig->wake);
-    rig_dispatch(rig);
-    rig_flush(rig);
-    return n > 0 || has_news;
-}
-
-static void rig_await(conn_rig *rig, uint32_t count) {
-    while (rig->count < count) {
-        assert_true(rig_pump(rig, WAIT_MS));
-    }
-    assert_int_equal(rig->count, count);
-}
-
-static const seen *rig_seen(const conn_rig *rig, uint32_t index) {
-    assert_true(index < rig->count);
-    return &rig->seen[index % SEEN_MAX];
-}
-
-static void assert_down(const conn_rig *rig, uint32_t index, redlock_status status, int sys_errno,
-                        const char *words) {
-    const seen *entry = rig_seen(rig, index);
-    assert_int_equal(entry->kind, REDLOCK_FACT_LINK_DOWN);
-    assert_int_equal(entry->status, status);
-    assert_int_equal(entry->sys_errno, sys_errno);
-    assert_string_equal(entry->text, words);
-}
-
-static void assert_up(const conn_rig *rig, uint32_t index) {
-    assert_int_equal(rig_seen(rig, index)->kind, REDLOCK_FACT_LINK_UP);
-    assert_string_equal(rig_seen(rig, index)->text, RUN_ID);
-}
-
-static void assert_error_reply(const conn_rig *rig, uint32_t index, uint64_t tag,
-                               const char *words) {
-    assert_int_equal(rig_seen(rig, index)->kind, REDLOCK_FACT_REPLY);
-    assert_int_equal(rig_seen(rig, index)->tag, tag);
-    assert_int_equal(rig_seen(rig, index)->answer, REDLOCK_ANSWER_ERROR);
-    assert_string_equal(rig_seen(rig, index)->text, words);
-}
-
-static void rig_send(conn_rig *rig, redlock_bytes name) {
-    redlock_command command = {.kind = REDLOCK_COMMAND_GRANT,
-                               .name = name,
-                               .token = redlock_bytes_of("0123456789abcdef"),
-                               .ttl_ms = 30000};
-    redlock_conn_send(rig->conn, ++rig->next_tag, &command);
-}
-
-static void rig_send_many(conn_rig *rig, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) {
-        rig_send(rig, redlock_bytes_of("name"));
-    }
-}
-
-/* --- setting up ---------------------------------------------------------------------------------- */
-
-static conn_rig *rig_create(void) {
-    conn_rig *rig = calloc(1, sizeof *rig);
-    assert_non_null(rig);
-    assert_true(redlock_wake_init(&rig->wake));
-    rig->resolver = redlock_resolver_create(&rig->wake);
-    assert_non_null(rig->resolver);
-    assert_true(snprintf(rig->path, sizeof rig->path, "/tmp/redlock-conn-%d.sock", getpid()) > 0);
-    return rig;
-}
-
-static void rig_open(conn_rig *rig) {
-    redlock_hello hello;
-    rig->conn = redlock_conn_create(3, &rig->url, label(), (redlock_bytes){0}, rig->resolver);
-    assert_non_null(rig->conn);
-    rig->greeting_len =
-        redlock_hello_start(&hello, &rig->url, label(), rig->greeting, sizeof rig->greeting);
-    redlock_bytes greeting = {rig->greeting, rig->greeting_len};
-    rig->replies_len = redlock_fake_greeting_replies(greeting, rig->replies, sizeof rig->replies);
-    assert_true(rig->replies_len <= sizeof rig->replies);
-}
-
-static void rig_open_unix(conn_rig *rig) {
-    rig->url.scheme = REDLOCK_URL_UNIX;
-    memcpy(rig->url.path, rig->path, sizeof rig->path);
-    rig_open(rig);
-}
-
-static void rig_open_tcp(conn_rig *rig, const char *host, uint16_t port) {
-    rig->url.scheme = REDLOCK_URL_TCP;
-    rig->url.port = port;
-    memcpy(rig->url.host, host, strlen(host) + 1);
-    rig_open(rig);
-}
-
-/* The server of a script whose GREET steps need not say which greeting. */
-static void rig_serve(conn_rig *rig, const char *path, const redlock_fake_step *steps,
-                      uint32_t count) {
-    redlock_fake_step copy[REDLOCK_FAKE_STEPS_MAX];
-    for (uint32_t i = 0; i < count; i++) {
-        copy[i] = steps[i];
-        if (copy[i].kind == REDLOCK_FAKE_GREET) {
-            copy[i].bytes = (redlock_bytes){rig->greeting, rig->greeting_len};
-        }
-    }
-    rig->fake = redlock_fake_start(path, copy, count);
-}
-
-static conn_rig *rig_start(const redlock_fake_step *steps, uint32_t count) {
-    conn_rig *rig = rig_create();
-    rig_open_unix(rig);
-    rig_serve(rig, rig->path, steps, count);
-    redlock_conn_connect(rig->conn);
-    return rig;
-}
-
-/* The same over TCP: the port is known only when the server listens. */
-static conn_rig *rig_start_tcp(const redlock_fake_step *steps, uint32_t count) {
-    conn_rig *rig = rig_create();
-    rig_open_tcp(rig, "127.0.0.1", 0);
-    redlock_conn_destroy(rig->conn);
-    rig_serve(rig, NULL, steps, count);
-    rig_open_tcp(rig, "127.0.0.1", redlock_fake_port(rig->fake));
-    redlock_conn_connect(rig->conn);
-    return rig;
-}
-
-static void rig_free(conn_rig *rig) {
-    redlock_conn_destroy(rig->conn);
-    redlock_resolver_destroy(rig->resolver);
-    redlock_wake_deinit(&rig->wake);
-    free(rig);
-}
-
-static void rig_end(conn_rig *rig) {
-    assert_true(redlock_fake_finish(rig->fake, NULL));
-    rig_free(rig);
-}
-
-#define SEND(words)                                                                                \
-    {                                                                                              \
-        .kind = REDLOCK_FAKE_SEND, .bytes = {(const uint8_t *)(words), sizeof(words) - 1 }         \
-    }
-#define STEP(name)                                                                                 \
-    { .kind = REDLOCK_FAKE_##name }
-#define STEP_COUNT(name, number)                                                                   \
-    { .kind = REDLOCK_FAKE_##name, .count = (number) }
-
 /* --- connecting ----------------------------------------------------------------------------------- */
 
 static void link_comes_up_over_unix_socket(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP(GREET), STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
     assert_null(redlock_conn_hello(rig->conn));
-    rig_await(rig, 1);
-    assert_up(rig, 0);
+    test_rig_await(rig, 1);
+    test_rig_assert_up(rig, 0);
     assert_string_equal(redlock_conn_hello(rig->conn)->version, "7.0.15");
-    rig_end(rig);
+    test_rig_end(rig);
 }
 
 /* A server that knows all scripts but the first.  `answers` comes after that script and a command. */
-static conn_rig *rig_start_unlearned(const redlock_fake_step *answers) {
+static test_rig *rig_start_unlearned(const redlock_fake_step *answers) {
     redlock_hello hello = {.status = REDLOCK_OK, .lacks = 1};
     static uint8_t script[REDLOCK_HELLO_BYTES_MAX];
     size_t script_len = redlock_hello_teach(&hello, script, sizeof script);
-    conn_rig *rig = rig_create();
-    rig_open_unix(rig);
+    test_rig *rig = test_rig_create();
+    test_rig_open_unix(rig);
     assert_memory_equal(rig->replies + rig->replies_len - 32, ":1\r\n:1\r\n", 8);
     rig->replies[rig->replies_len - 31] = '0';
     const redlock_fake_step steps[] = {
@@ -322,9 +93,9 @@ static conn_rig *rig_start_unlearned(const redlock_fake_step *answers) {
         STEP(STALL)};
     rig->fake = redlock_fake_start(rig->path, steps, COUNT_OF(steps));
     redlock_conn_connect(rig->conn);
-    rig_await(rig, 1);
-    assert_up(rig, 0);
-    rig_send_many(rig, 1);
+    test_rig_await(rig, 1);
+    test_rig_assert_up(rig, 0);
+    test_rig_send_many(rig, 1);
     return rig;
 }
 
@@ -335,43 +106,43 @@ static void script_is_taught_in_front_of_the_first_command(void **state) {
     const redlock_fake_step answers = {.kind = REDLOCK_FAKE_SEND,
                                        .bytes = {(const uint8_t *)said, (size_t)len}};
     (void)state;
-    conn_rig *rig = rig_start_unlearned(&answers);
-    rig_await(rig, 2);
-    assert_error_reply(rig, 1, 1, "ERR x");
-    rig_end(rig);
+    test_rig *rig = rig_start_unlearned(&answers);
+    test_rig_await(rig, 2);
+    test_rig_assert_error_reply(rig, 1, 1, "ERR x");
+    test_rig_end(rig);
 }
 
 static void script_that_is_refused_ends_the_link(void **state) {
     static const redlock_fake_step answers = SEND("-NOPERM no scripts\r\n-NOSCRIPT x\r\n");
     (void)state;
-    conn_rig *rig = rig_start_unlearned(&answers);
-    rig_await(rig, 2);
-    assert_down(rig, 1, REDLOCK_NO_PERMISSION, 0, "NOPERM no scripts");
-    rig_end(rig);
+    test_rig *rig = rig_start_unlearned(&answers);
+    test_rig_await(rig, 2);
+    test_rig_assert_down(rig, 1, REDLOCK_NO_PERMISSION, 0, "NOPERM no scripts");
+    test_rig_end(rig);
 }
 
 static void link_comes_up_over_tcp(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP(GREET), STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_start_tcp(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    assert_up(rig, 0);
-    rig_end(rig);
+    test_rig *rig = test_rig_start_tcp(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_assert_up(rig, 0);
+    test_rig_end(rig);
 }
 
 static void missing_socket_is_told_by_the_next_dispatch(void **state) {
     (void)state;
-    conn_rig *rig = rig_create();
-    rig_open_unix(rig);
+    test_rig *rig = test_rig_create();
+    test_rig_open_unix(rig);
     (void)unlink(rig->path);
     redlock_conn_connect(rig->conn);
     assert_true(redlock_conn_has_news(rig->conn));
     assert_int_equal(rig->count, 0);
-    rig_dispatch(rig);
+    test_rig_dispatch(rig);
     assert_int_equal(rig->count, 1);
-    assert_down(rig, 0, REDLOCK_IO, ENOENT, "cannot connect");
+    test_rig_assert_down(rig, 0, REDLOCK_IO, ENOENT, "cannot connect");
     assert_false(redlock_conn_has_news(rig->conn));
-    rig_free(rig);
+    test_rig_free(rig);
 }
 
 /* A bound socket that does not listen: its port refuses for sure. */
@@ -390,14 +161,14 @@ static void refused_port_is_told_each_time(void **state) {
     uint16_t port;
     int fd = port_reserve(&port);
     (void)state;
-    conn_rig *rig = rig_create();
-    rig_open_tcp(rig, "127.0.0.1", port);
+    test_rig *rig = test_rig_create();
+    test_rig_open_tcp(rig, "127.0.0.1", port);
     for (uint32_t i = 0; i < 3; i++) {
         redlock_conn_connect(rig->conn);
-        rig_await(rig, i + 1);
-        assert_down(rig, i, REDLOCK_IO, ECONNREFUSED, "cannot connect");
+        test_rig_await(rig, i + 1);
+        test_rig_assert_down(rig, i, REDLOCK_IO, ECONNREFUSED, "cannot connect");
     }
-    rig_free(rig);
+    test_rig_free(rig);
     (void)close(fd);
 }
 
@@ -406,65 +177,65 @@ static void addresses_are_tried_in_turn(void **state) {
     uint16_t port;
     int fd = port_reserve(&port);
     (void)state;
-    conn_rig *rig = rig_create();
-    rig_open_tcp(rig, "two.test", 1);
-    rig_serve(rig, NULL, steps, COUNT_OF(steps));
+    test_rig *rig = test_rig_create();
+    test_rig_open_tcp(rig, "two.test", 1);
+    test_rig_serve(rig, NULL, steps, COUNT_OF(steps));
     (void)snprintf(two_ports[0], sizeof two_ports[0], "%hu", port);
     (void)snprintf(two_ports[1], sizeof two_ports[1], "%hu", redlock_fake_port(rig->fake));
     redlock_conn_connect(rig->conn);
-    rig_await(rig, 1);
-    assert_up(rig, 0);
-    rig_end(rig);
+    test_rig_await(rig, 1);
+    test_rig_assert_up(rig, 0);
+    test_rig_end(rig);
     (void)close(fd);
 }
 
 static void unknown_host_is_told_in_words(void **state) {
     (void)state;
-    conn_rig *rig = rig_create();
-    rig_open_tcp(rig, "missing.test", 1);
+    test_rig *rig = test_rig_create();
+    test_rig_open_tcp(rig, "missing.test", 1);
     redlock_conn_connect(rig->conn);
-    rig_await(rig, 1);
-    assert_down(rig, 0, REDLOCK_IO, 0, gai_strerror(EAI_NONAME));
-    rig_free(rig);
+    test_rig_await(rig, 1);
+    test_rig_assert_down(rig, 0, REDLOCK_IO, 0, gai_strerror(EAI_NONAME));
+    test_rig_free(rig);
 }
 
 static void lookup_can_be_hung_up_or_destroyed(void **state) {
     (void)state;
-    conn_rig *rig = rig_create();
-    rig_open_tcp(rig, "missing.test", 1);
+    test_rig *rig = test_rig_create();
+    test_rig_open_tcp(rig, "missing.test", 1);
     for (int i = 0; i < 5; i++) {
         redlock_conn_connect(rig->conn);
         redlock_conn_hang_up(rig->conn);
-        rig_dispatch(rig);
+        test_rig_dispatch(rig);
     }
     redlock_conn_connect(rig->conn);
     assert_int_equal(rig->count, 0);
-    rig_free(rig);
+    test_rig_free(rig);
 }
 
 static void tls_is_refused_in_words(void **state) {
     (void)state;
-    conn_rig *rig = rig_create();
+    test_rig *rig = test_rig_create();
     rig->url.scheme = REDLOCK_URL_TLS;
     memcpy(rig->url.host, "127.0.0.1", 10);
-    rig_open(rig);
+    test_rig_open(rig);
     redlock_conn_connect(rig->conn);
-    rig_await(rig, 1);
-    assert_down(rig, 0, REDLOCK_UNSUPPORTED, 0, "TLS is not in this build");
-    rig_free(rig);
+    test_rig_await(rig, 1);
+    test_rig_assert_down(rig, 0, REDLOCK_UNSUPPORTED, 0, "TLS is not in this build");
+    test_rig_free(rig);
 }
 
 static void server_that_never_accepts_is_hung_up(void **state) {
     (void)state;
-    conn_rig *rig = rig_start(NULL, 0);
-    assert_false(rig_pump(rig, 0) && rig_pump(rig, 0));
+    test_rig *rig = test_rig_start(NULL, 0);
+    assert_false(test_rig_pump(rig, 0) && test_rig_pump(rig, 0));
     redlock_conn_hang_up(rig->conn);
     assert_false(redlock_conn_has_news(rig->conn));
-    assert_false(rig_pump(rig, 0));
+    assert_false(test_rig_pump(rig, 0));
     redlock_conn_connect(rig->conn); /* and again, the second descriptor being a new one */
-    assert_false(rig_pump(rig, 0) && rig_pump(rig, 0));
+    assert_false(test_rig_pump(rig, 0) && test_rig_pump(rig, 0));
     assert_int_equal(rig->count, 0);
-    rig_end(rig);
+    test_rig_end(rig);
 }
 
 /* --- the greeting ---------------------------------------------------------------------------------- */
@@ -472,28 +243,28 @@ static void server_that_never_accepts_is_hung_up(void **state) {
 static void greeting_cut_in_two(size_t cut) {
     redlock_fake_step steps[] = {STEP(ACCEPT), STEP(EXPECT), STEP(SEND),
                                  STEP(PAUSE),  STEP(SEND),   STEP(STALL)};
-    conn_rig *rig = rig_create();
-    rig_open_unix(rig);
+    test_rig *rig = test_rig_create();
+    test_rig_open_unix(rig);
     steps[1].bytes = (redlock_bytes){rig->greeting, rig->greeting_len};
     steps[2].bytes = (redlock_bytes){rig->replies, cut};
     steps[4].bytes = (redlock_bytes){rig->replies + cut, rig->replies_len - cut};
-    rig_serve(rig, rig->path, steps, COUNT_OF(steps));
+    test_rig_serve(rig, rig->path, steps, COUNT_OF(steps));
     redlock_conn_connect(rig->conn);
-    while (!rig_pump(rig, WAIT_MS)) {
+    while (!test_rig_pump(rig, TEST_RIG_WAIT_MS)) {
     }
     assert_int_equal(rig->count, 0);
     redlock_fake_go(rig->fake);
-    rig_await(rig, 1);
-    assert_up(rig, 0);
-    rig_end(rig);
+    test_rig_await(rig, 1);
+    test_rig_assert_up(rig, 0);
+    test_rig_end(rig);
 }
 
 static void greeting_may_be_cut_at_every_byte(void **state) {
     (void)state;
-    conn_rig *rig = rig_create();
-    rig_open_unix(rig);
+    test_rig *rig = test_rig_create();
+    test_rig_open_unix(rig);
     size_t len = rig->replies_len;
-    rig_free(rig);
+    test_rig_free(rig);
     for (size_t cut = 1; cut < len; cut++) {
         greeting_cut_in_two(cut);
     }
@@ -502,33 +273,33 @@ static void greeting_may_be_cut_at_every_byte(void **state) {
 static void greeting_may_come_byte_by_byte(void **state) {
     redlock_fake_step steps[] = {STEP(ACCEPT), STEP(EXPECT), STEP(SEND_SLOWLY), STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_create();
-    rig_open_unix(rig);
+    test_rig *rig = test_rig_create();
+    test_rig_open_unix(rig);
     steps[1].bytes = (redlock_bytes){rig->greeting, rig->greeting_len};
     steps[2].bytes = (redlock_bytes){rig->replies, rig->replies_len};
-    rig_serve(rig, rig->path, steps, COUNT_OF(steps));
+    test_rig_serve(rig, rig->path, steps, COUNT_OF(steps));
     redlock_conn_connect(rig->conn);
     for (size_t i = 0; i < rig->replies_len; i++) {
         assert_int_equal(rig->count, 0);
         redlock_fake_go(rig->fake);
-        assert_true(rig_pump(rig, WAIT_MS));
+        assert_true(test_rig_pump(rig, TEST_RIG_WAIT_MS));
     }
-    rig_await(rig, 1);
-    assert_up(rig, 0);
-    rig_end(rig);
+    test_rig_await(rig, 1);
+    test_rig_assert_up(rig, 0);
+    test_rig_end(rig);
 }
 
 static void greeting_that_is_not_resp_is_told(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT), SEND("HTTP/1.1 400 Bad Request\r\n"),
                                               STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    assert_int_equal(rig_seen(rig, 0)->kind, REDLOCK_FACT_LINK_DOWN);
-    assert_int_equal(rig_seen(rig, 0)->status, REDLOCK_PROTOCOL);
-    assert_memory_equal(rig_seen(rig, 0)->text, "not RESP: ", 10);
-    assert_true(strlen(rig_seen(rig, 0)->text) > 10);
-    rig_end(rig);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    assert_int_equal(test_rig_seen(rig, 0)->kind, REDLOCK_FACT_LINK_DOWN);
+    assert_int_equal(test_rig_seen(rig, 0)->status, REDLOCK_PROTOCOL);
+    assert_memory_equal(test_rig_seen(rig, 0)->text, "not RESP: ", 10);
+    assert_true(strlen(test_rig_seen(rig, 0)->text) > 10);
+    test_rig_end(rig);
 }
 
 #define NOAUTH "-NOAUTH Authentication required.\r\n"
@@ -540,21 +311,21 @@ static void greeting_that_is_refused_ends_the_link(void **state) {
                  NOAUTH NOAUTH NOAUTH NOAUTH NOAUTH NOAUTH),
         STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    assert_int_equal(rig_seen(rig, 0)->kind, REDLOCK_FACT_LINK_DOWN);
-    assert_int_equal(rig_seen(rig, 0)->status, REDLOCK_AUTH_REQUIRED);
-    assert_false(rig_pump(rig, 0)); /* nothing more from the replies behind */
-    rig_end(rig);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    assert_int_equal(test_rig_seen(rig, 0)->kind, REDLOCK_FACT_LINK_DOWN);
+    assert_int_equal(test_rig_seen(rig, 0)->status, REDLOCK_AUTH_REQUIRED);
+    assert_false(test_rig_pump(rig, 0)); /* nothing more from the replies behind */
+    test_rig_end(rig);
 }
 
 static void server_that_closes_in_the_greeting_is_told(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP(CLOSE)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    assert_int_equal(rig_seen(rig, 0)->status, REDLOCK_IO);
-    rig_end(rig);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    assert_int_equal(test_rig_seen(rig, 0)->status, REDLOCK_IO);
+    test_rig_end(rig);
 }
 
 /* --- replies --------------------------------------------------------------------------------------- */
@@ -565,30 +336,30 @@ static void replies_may_come_byte_by_byte(void **state) {
                                  STEP(SEND_SLOWLY), STEP(STALL)};
     (void)state;
     steps[3].bytes = redlock_bytes_of(replies);
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    rig_send_many(rig, 3);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_send_many(rig, 3);
     for (size_t i = 0; i < sizeof replies - 1; i++) {
         redlock_fake_go(rig->fake);
-        assert_true(rig_pump(rig, WAIT_MS));
+        assert_true(test_rig_pump(rig, TEST_RIG_WAIT_MS));
     }
-    rig_await(rig, 4);
-    assert_error_reply(rig, 1, 1, "ERR one");
-    assert_error_reply(rig, 2, 2, "ERR two");
-    assert_error_reply(rig, 3, 3, "ERR three");
-    rig_end(rig);
+    test_rig_await(rig, 4);
+    test_rig_assert_error_reply(rig, 1, 1, "ERR one");
+    test_rig_assert_error_reply(rig, 2, 2, "ERR two");
+    test_rig_assert_error_reply(rig, 3, 3, "ERR three");
+    test_rig_end(rig);
 }
 
 static void plain_grant_is_answered_yes(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP(GREET), STEP_COUNT(COMMANDS, 1),
                                               SEND("+OK\r\n"), STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    rig_send_many(rig, 1);
-    rig_await(rig, 2);
-    assert_int_equal(rig_seen(rig, 1)->answer, REDLOCK_ANSWER_YES);
-    rig_end(rig);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_send_many(rig, 1);
+    test_rig_await(rig, 2);
+    assert_int_equal(test_rig_seen(rig, 1)->answer, REDLOCK_ANSWER_YES);
+    test_rig_end(rig);
 }
 
 static void many_commands_are_answered_in_order(void **state) {
@@ -604,19 +375,19 @@ static void many_commands_are_answered_in_order(void **state) {
                                                .bytes = {(const uint8_t *)"-ERR y\r\n", 8}},
                                               STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_start_tcp(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
+    test_rig *rig = test_rig_start_tcp(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
     for (uint32_t round = 0; round < 2; round++) {
-        rig_send_many(rig, 1000);
-        rig_await(rig, 1001 + round * 1000);
+        test_rig_send_many(rig, 1000);
+        test_rig_await(rig, 1001 + round * 1000);
     }
     for (uint32_t i = 1; i <= 2000; i++) {
-        assert_error_reply(rig, i, i, i <= 1000 ? "ERR x" : "ERR y");
+        test_rig_assert_error_reply(rig, i, i, i <= 1000 ? "ERR x" : "ERR y");
     }
-    rig_end(rig);
+    test_rig_end(rig);
 }
 
-static void rig_renew(conn_rig *rig, const char *name, uint64_t ttl_ms) {
+static void rig_renew(test_rig *rig, const char *name, uint64_t ttl_ms) {
     redlock_command command = {.kind = REDLOCK_COMMAND_RENEW,
                                .fenced = true,
                                .name = redlock_bytes_of(name),
@@ -643,21 +414,21 @@ static void renewals_in_a_row_share_a_command(void **state) {
         REDLOCK_ANSWER_ERROR, REDLOCK_ANSWER_YES, REDLOCK_ANSWER_NO,   REDLOCK_ANSWER_YES,
         REDLOCK_ANSWER_ERROR, REDLOCK_ANSWER_YES, REDLOCK_ANSWER_ERROR};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    rig_send(rig, redlock_bytes_of("name"));
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_send(rig, redlock_bytes_of("name"));
     rig_renew(rig, "a", 10000);
     rig_renew(rig, "b", 10000);
     rig_renew(rig, "c", 10000);
-    rig_send(rig, redlock_bytes_of("name"));
+    test_rig_send(rig, redlock_bytes_of("name"));
     rig_renew(rig, "d", 10000);
     rig_renew(rig, "e", 20000); /* another ttl: a command of its own */
-    rig_await(rig, 8);
+    test_rig_await(rig, 8);
     for (uint32_t i = 0; i < COUNT_OF(kinds); i++) {
-        assert_int_equal(rig_seen(rig, 1 + i)->tag, 1 + i);
-        assert_int_equal(rig_seen(rig, 1 + i)->answer, kinds[i]);
+        assert_int_equal(test_rig_seen(rig, 1 + i)->tag, 1 + i);
+        assert_int_equal(test_rig_seen(rig, 1 + i)->answer, kinds[i]);
     }
-    rig_end(rig);
+    test_rig_end(rig);
 }
 
 /* A server that reads nothing for a while, behind a socket that holds little. */
@@ -675,49 +446,49 @@ static void bytes_that_the_kernel_refuses_wait(void **state) {
     int tiny = 1;
     (void)state;
     memset(name, 'n', sizeof name);
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
     int fd = redlock_conn_poll_want(rig->conn, &events);
     assert_int_equal(events, POLLIN);
     assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &tiny, sizeof tiny), 0);
     for (int i = 0; i < 1000; i++) {
-        rig_send(rig, (redlock_bytes){name, sizeof name});
-        rig_flush(rig);
+        test_rig_send(rig, (redlock_bytes){name, sizeof name});
+        test_rig_flush(rig);
     }
     assert_false(redlock_conn_flush_begin(rig->conn));
     (void)redlock_conn_poll_want(rig->conn, &events);
     assert_int_equal(events, POLLIN | POLLOUT);
-    assert_false(rig_pump(rig, 0));
+    assert_false(test_rig_pump(rig, 0));
     redlock_fake_go(rig->fake);
-    rig_await(rig, 1001);
-    assert_error_reply(rig, 1000, 1000, "ERR x");
+    test_rig_await(rig, 1001);
+    test_rig_assert_error_reply(rig, 1000, 1000, "ERR x");
     (void)redlock_conn_poll_want(rig->conn, &events);
     assert_int_equal(events, POLLIN);
-    rig_end(rig);
+    test_rig_end(rig);
 }
 
 static void replies_before_the_end_are_told_first(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP(GREET), STEP_COUNT(COMMANDS, 2),
                                               SEND("-ERR one\r\n-ERR tw"), STEP(CLOSE)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    rig_send_many(rig, 2);
-    rig_await(rig, 3);
-    assert_error_reply(rig, 1, 1, "ERR one");
-    assert_down(rig, 2, REDLOCK_IO, 0, "the server closed the connection");
-    rig_end(rig);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_send_many(rig, 2);
+    test_rig_await(rig, 3);
+    test_rig_assert_error_reply(rig, 1, 1, "ERR one");
+    test_rig_assert_down(rig, 2, REDLOCK_IO, 0, "the server closed the connection");
+    test_rig_end(rig);
 }
 
 static void reset_is_told_with_its_errno(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP(GREET), STEP(PAUSE), STEP(RESET)};
     (void)state;
-    conn_rig *rig = rig_start_tcp(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
+    test_rig *rig = test_rig_start_tcp(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
     redlock_fake_go(rig->fake);
-    rig_await(rig, 2);
-    assert_down(rig, 1, REDLOCK_IO, ECONNRESET, "the connection broke");
-    rig_end(rig);
+    test_rig_await(rig, 2);
+    test_rig_assert_down(rig, 1, REDLOCK_IO, ECONNRESET, "the connection broke");
+    test_rig_end(rig);
 }
 
 /* Writing finds the end first; the server's last words are read all the same.  No SIGPIPE. */
@@ -725,20 +496,20 @@ static void last_words_are_read_after_a_failed_write(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP(GREET), STEP_COUNT(COMMANDS, 1),
                                               SEND("-ERR bye\r\n"), STEP(CLOSE)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    rig_send_many(rig, 1);
-    rig_flush(rig);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_send_many(rig, 1);
+    test_rig_flush(rig);
     redlock_fake_await(rig->fake); /* it closes before we read */
     for (int i = 0; i < 3; i++) {
-        rig_send_many(rig, 1);
-        rig_flush(rig);
+        test_rig_send_many(rig, 1);
+        test_rig_flush(rig);
     }
-    rig_await(rig, 3);
-    assert_error_reply(rig, 1, 1, "ERR bye");
-    assert_down(rig, 2, REDLOCK_IO, 0, "the server closed the connection");
-    assert_false(rig_pump(rig, 0));
-    rig_end(rig);
+    test_rig_await(rig, 3);
+    test_rig_assert_error_reply(rig, 1, 1, "ERR bye");
+    test_rig_assert_down(rig, 2, REDLOCK_IO, 0, "the server closed the connection");
+    assert_false(test_rig_pump(rig, 0));
+    test_rig_end(rig);
 }
 
 static void malformed_reply_is_told(void **state) {
@@ -746,39 +517,39 @@ static void malformed_reply_is_told(void **state) {
                                               SEND("-ERR one\r\n?what\r\n-ERR two\r\n"),
                                               STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    rig_send_many(rig, 2);
-    rig_await(rig, 3);
-    assert_error_reply(rig, 1, 1, "ERR one");
-    assert_int_equal(rig_seen(rig, 2)->status, REDLOCK_PROTOCOL);
-    assert_true(strlen(rig_seen(rig, 2)->text) > 0);
-    rig_end(rig);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_send_many(rig, 2);
+    test_rig_await(rig, 3);
+    test_rig_assert_error_reply(rig, 1, 1, "ERR one");
+    assert_int_equal(test_rig_seen(rig, 2)->status, REDLOCK_PROTOCOL);
+    assert_true(strlen(test_rig_seen(rig, 2)->text) > 0);
+    test_rig_end(rig);
 }
 
 static void reply_that_nobody_asked_for_is_told(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP(GREET), STEP_COUNT(COMMANDS, 1),
                                               SEND("-ERR one\r\n-ERR two\r\n"), STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    rig_send_many(rig, 1);
-    rig_await(rig, 3);
-    assert_error_reply(rig, 1, 1, "ERR one");
-    assert_down(rig, 2, REDLOCK_PROTOCOL, 0, "a reply that nobody asked for");
-    rig_end(rig);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_send_many(rig, 1);
+    test_rig_await(rig, 3);
+    test_rig_assert_error_reply(rig, 1, 1, "ERR one");
+    test_rig_assert_down(rig, 2, REDLOCK_PROTOCOL, 0, "a reply that nobody asked for");
+    test_rig_end(rig);
 }
 
 static void endless_bulk_is_told(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP(GREET), STEP_COUNT(COMMANDS, 1),
                                               SEND("$999999999\r\n"), STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    rig_send_many(rig, 1);
-    rig_await(rig, 2);
-    assert_int_equal(rig_seen(rig, 1)->status, REDLOCK_PROTOCOL);
-    rig_end(rig);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_send_many(rig, 1);
+    test_rig_await(rig, 2);
+    assert_int_equal(test_rig_seen(rig, 1)->status, REDLOCK_PROTOCOL);
+    test_rig_end(rig);
 }
 
 /* Each part is within the codec's caps; the whole is more than a connection keeps. */
@@ -797,20 +568,20 @@ static void oversized_reply_is_told(void **state) {
     memcpy(bulk + sizeof bulk - 2, "\r\n", 2);
     steps[4].bytes = (redlock_bytes){bulk, sizeof bulk};
     steps[6].bytes = (redlock_bytes){bulk, sizeof bulk};
-    conn_rig *rig = rig_start_tcp(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    rig_send_many(rig, 1);
+    test_rig *rig = test_rig_start_tcp(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_send_many(rig, 1);
     redlock_fake_go(rig->fake);
-    rig_await(rig, 2);
-    assert_int_equal(rig_seen(rig, 1)->kind, REDLOCK_FACT_LINK_DOWN);
-    assert_int_equal(rig_seen(rig, 1)->status, REDLOCK_PROTOCOL);
+    test_rig_await(rig, 2);
+    assert_int_equal(test_rig_seen(rig, 1)->kind, REDLOCK_FACT_LINK_DOWN);
+    assert_int_equal(test_rig_seen(rig, 1)->status, REDLOCK_PROTOCOL);
     (void)redlock_fake_finish(rig->fake, NULL); /* it may be stuck in sending the rest */
-    rig_free(rig);
+    test_rig_free(rig);
 }
 
 /* --- hanging up ------------------------------------------------------------------------------------- */
 
-static void react_by_reconnecting(conn_rig *rig, const redlock_fact *fact) {
+static void react_by_reconnecting(test_rig *rig, const redlock_fact *fact) {
     if (fact->kind == REDLOCK_FACT_REPLY) {
         rig->react = NULL;
         redlock_conn_hang_up(rig->conn);
@@ -830,17 +601,17 @@ static void sink_may_hang_up_and_connect(void **state) {
                                               SEND("-ERR new\r\n"),
                                               STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
     rig->react = react_by_reconnecting;
-    rig_send_many(rig, 3);
-    rig_await(rig, 3);
-    assert_error_reply(rig, 1, 1, "ERR one");
-    assert_up(rig, 2);
-    rig_send_many(rig, 1);
-    rig_await(rig, 4);
-    assert_error_reply(rig, 3, 4, "ERR new");
-    rig_end(rig);
+    test_rig_send_many(rig, 3);
+    test_rig_await(rig, 3);
+    test_rig_assert_error_reply(rig, 1, 1, "ERR one");
+    test_rig_assert_up(rig, 2);
+    test_rig_send_many(rig, 1);
+    test_rig_await(rig, 4);
+    test_rig_assert_error_reply(rig, 3, 4, "ERR new");
+    test_rig_end(rig);
 }
 
 /* The first of three that one reply answers ends the link. */
@@ -855,20 +626,20 @@ static void sink_may_hang_up_inside_of_a_reply(void **state) {
                                               SEND(RENEWED_HEAD(7) DENIED),
                                               STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
     rig->react = react_by_reconnecting;
     for (uint32_t i = 0; i < 3; i++) {
         rig_renew(rig, "name", 10000);
     }
-    rig_await(rig, 3);
-    assert_int_equal(rig_seen(rig, 1)->tag, 1);
-    assert_up(rig, 2);
+    test_rig_await(rig, 3);
+    assert_int_equal(test_rig_seen(rig, 1)->tag, 1);
+    test_rig_assert_up(rig, 2);
     rig_renew(rig, "name", 10000);
-    rig_await(rig, 4);
-    assert_int_equal(rig_seen(rig, 3)->tag, 4);
-    assert_int_equal(rig_seen(rig, 3)->answer, REDLOCK_ANSWER_NO);
-    rig_end(rig);
+    test_rig_await(rig, 4);
+    assert_int_equal(test_rig_seen(rig, 3)->tag, 4);
+    assert_int_equal(test_rig_seen(rig, 3)->answer, REDLOCK_ANSWER_NO);
+    test_rig_end(rig);
 }
 
 /* A follower hangs up while the leader is between poll and receive. */
@@ -877,22 +648,22 @@ static void bytes_of_a_doomed_descriptor_are_never_told(void **state) {
         STEP(ACCEPT), STEP(GREET), STEP_COUNT(COMMANDS, 1), SEND("-ERR old\r\n"), STEP(ACCEPT),
         STEP(GREET),  STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    rig_send_many(rig, 1);
-    rig_flush(rig);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_send_many(rig, 1);
+    test_rig_flush(rig);
     struct pollfd pollfd;
     pollfd.fd = redlock_conn_poll_want(rig->conn, &pollfd.events);
-    assert_int_equal(poll(&pollfd, 1, WAIT_MS), 1);
+    assert_int_equal(poll(&pollfd, 1, TEST_RIG_WAIT_MS), 1);
     redlock_conn_hang_up(rig->conn);
     redlock_conn_connect(rig->conn);
     redlock_conn_receive(rig->conn, pollfd.revents);
     assert_false(redlock_conn_has_news(rig->conn));
-    rig_dispatch(rig);
+    test_rig_dispatch(rig);
     assert_int_equal(rig->count, 1);
-    rig_await(rig, 2);
-    assert_up(rig, 1);
-    rig_end(rig);
+    test_rig_await(rig, 2);
+    test_rig_assert_up(rig, 1);
+    test_rig_end(rig);
 }
 
 static void flusher_keeps_the_descriptor_open(void **state) {
@@ -900,9 +671,9 @@ static void flusher_keeps_the_descriptor_open(void **state) {
                                               STEP(STALL)};
     short events;
     (void)state;
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    rig_send_many(rig, 1);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_send_many(rig, 1);
     assert_true(redlock_conn_flush_begin(rig->conn));
     assert_false(redlock_conn_flush_begin(rig->conn));
     redlock_conn_hang_up(rig->conn);
@@ -911,20 +682,20 @@ static void flusher_keeps_the_descriptor_open(void **state) {
     redlock_conn_write(rig->conn);
     assert_true(redlock_conn_flush_end(rig->conn));
     assert_true(redlock_conn_poll_want(rig->conn, &events) >= 0);
-    rig_await(rig, 2);
-    assert_up(rig, 1);
-    rig_end(rig);
+    test_rig_await(rig, 2);
+    test_rig_assert_up(rig, 1);
+    test_rig_end(rig);
 }
 
 static void destroy_works_in_the_middle_of_everything(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP(GREET), STEP(STALL)};
     (void)state;
     redlock_conn_destroy(NULL);
-    conn_rig *rig = rig_start(steps, COUNT_OF(steps));
-    rig_await(rig, 1);
-    rig_send_many(rig, 100);
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_send_many(rig, 100);
     assert_true(redlock_conn_flush_begin(rig->conn));
-    rig_end(rig);
+    test_rig_end(rig);
 }
 
 /* --- a connection that only listens ----------------------------------------------------------- */
@@ -934,19 +705,19 @@ static void destroy_works_in_the_middle_of_everything(void **state) {
 #define MESSAGE(words) "*3\r\n$7\r\nmessage\r\n$45\r\nredlock:wake:" CHANNEL "\r\n" words "\r\n"
 
 /* After CLIENT SETNAME and SUBSCRIBE the server says what `steps` say. */
-static conn_rig *rig_listen(const redlock_fake_step *steps, uint32_t count) {
+static test_rig *rig_listen(const redlock_fake_step *steps, uint32_t count) {
     static const redlock_fake_step greeting[] = {STEP(ACCEPT), STEP_COUNT(COMMANDS, 2),
                                                  SEND("+OK\r\n")};
     redlock_fake_step all[REDLOCK_FAKE_STEPS_MAX];
-    conn_rig *rig = rig_create();
+    test_rig *rig = test_rig_create();
     rig->url.scheme = REDLOCK_URL_UNIX;
     memcpy(rig->url.path, rig->path, sizeof rig->path);
-    rig->conn = redlock_conn_create_listening(3, &rig->url, label(), redlock_bytes_of(CHANNEL),
-                                              rig->resolver);
+    rig->conn = redlock_conn_create_listening(3, &rig->url, redlock_bytes_of("redlock-test"),
+                                              redlock_bytes_of(CHANNEL), rig->resolver);
     assert_non_null(rig->conn);
     memcpy(all, greeting, sizeof greeting);
     memcpy(all + COUNT_OF(greeting), steps, count * sizeof steps[0]);
-    rig_serve(rig, rig->path, all, COUNT_OF(greeting) + count);
+    test_rig_serve(rig, rig->path, all, COUNT_OF(greeting) + count);
     redlock_conn_connect(rig->conn);
     return rig;
 }
@@ -956,15 +727,15 @@ static void listener_hears_wakes_until_the_end(void **state) {
         SEND(SUBSCRIBED MESSAGE("$1\r\n7") MESSAGE("$5\r\nhello")),
         SEND(MESSAGE("$20\r\n18446744073709551615")), STEP(CLOSE)};
     (void)state;
-    conn_rig *rig = rig_listen(steps, COUNT_OF(steps));
-    rig_await(rig, 4);
-    assert_int_equal(rig_seen(rig, 0)->kind, REDLOCK_FACT_SUBSCRIBED);
-    assert_int_equal(rig_seen(rig, 1)->kind, REDLOCK_FACT_WAKE);
-    assert_int_equal(rig_seen(rig, 1)->tag, 7);
-    assert_int_equal(rig_seen(rig, 2)->kind, REDLOCK_FACT_WAKE);
-    assert_true(rig_seen(rig, 2)->tag == UINT64_MAX);
-    assert_int_equal(rig_seen(rig, 3)->kind, REDLOCK_FACT_UNSUBSCRIBED);
-    rig_end(rig);
+    test_rig *rig = rig_listen(steps, COUNT_OF(steps));
+    test_rig_await(rig, 4);
+    assert_int_equal(test_rig_seen(rig, 0)->kind, REDLOCK_FACT_SUBSCRIBED);
+    assert_int_equal(test_rig_seen(rig, 1)->kind, REDLOCK_FACT_WAKE);
+    assert_int_equal(test_rig_seen(rig, 1)->tag, 7);
+    assert_int_equal(test_rig_seen(rig, 2)->kind, REDLOCK_FACT_WAKE);
+    assert_true(test_rig_seen(rig, 2)->tag == UINT64_MAX);
+    assert_int_equal(test_rig_seen(rig, 3)->kind, REDLOCK_FACT_UNSUBSCRIBED);
+    test_rig_end(rig);
 }
 
 static void listener_hears_wakes_byte_by_byte(void **state) {
@@ -974,15 +745,15 @@ static void listener_hears_wakes_byte_by_byte(void **state) {
                    sizeof SUBSCRIBED MESSAGE("$1\r\n7") - 1}},
         STEP(STALL)};
     (void)state;
-    conn_rig *rig = rig_listen(steps, COUNT_OF(steps));
+    test_rig *rig = rig_listen(steps, COUNT_OF(steps));
     for (uint32_t i = 0; rig->count < 2; i++) {
         assert_true(i < 1000);
         redlock_fake_go(rig->fake);
-        assert_true(rig_pump(rig, WAIT_MS));
+        assert_true(test_rig_pump(rig, TEST_RIG_WAIT_MS));
     }
-    assert_int_equal(rig_seen(rig, 0)->kind, REDLOCK_FACT_SUBSCRIBED);
-    assert_int_equal(rig_seen(rig, 1)->tag, 7);
-    rig_end(rig);
+    assert_int_equal(test_rig_seen(rig, 0)->kind, REDLOCK_FACT_SUBSCRIBED);
+    assert_int_equal(test_rig_seen(rig, 1)->tag, 7);
+    test_rig_end(rig);
 }
 
 static void listener_that_is_refused_is_told(void **state) {
@@ -994,10 +765,10 @@ static void listener_that_is_refused_is_told(void **state) {
     };
     (void)state;
     for (uint32_t i = 0; i < COUNT_OF(rows); i++) {
-        conn_rig *rig = rig_listen(rows[i], rows[i][0].kind == REDLOCK_FAKE_CLOSE ? 1 : 2);
-        rig_await(rig, 1);
-        assert_int_equal(rig_seen(rig, 0)->kind, REDLOCK_FACT_UNSUBSCRIBED);
-        rig_end(rig);
+        test_rig *rig = rig_listen(rows[i], rows[i][0].kind == REDLOCK_FAKE_CLOSE ? 1 : 2);
+        test_rig_await(rig, 1);
+        assert_int_equal(test_rig_seen(rig, 0)->kind, REDLOCK_FACT_UNSUBSCRIBED);
+        test_rig_end(rig);
     }
 }
 
@@ -1009,11 +780,11 @@ static void listener_ends_with_what_is_no_message(void **state) {
     };
     (void)state;
     for (uint32_t i = 0; i < COUNT_OF(rows); i++) {
-        conn_rig *rig = rig_listen(rows[i], 2);
-        rig_await(rig, 2);
-        assert_int_equal(rig_seen(rig, 0)->kind, REDLOCK_FACT_SUBSCRIBED);
-        assert_int_equal(rig_seen(rig, 1)->kind, REDLOCK_FACT_UNSUBSCRIBED);
-        rig_end(rig);
+        test_rig *rig = rig_listen(rows[i], 2);
+        test_rig_await(rig, 2);
+        assert_int_equal(test_rig_seen(rig, 0)->kind, REDLOCK_FACT_SUBSCRIBED);
+        assert_int_equal(test_rig_seen(rig, 1)->kind, REDLOCK_FACT_UNSUBSCRIBED);
+        test_rig_end(rig);
     }
 }
 
@@ -1025,7 +796,7 @@ static void listener_ends_with_what_is_no_message(void **state) {
 
 typedef struct crowd {
     pthread_mutex_t mutex;
-    conn_rig *rig;
+    test_rig *rig;
     bool is_up, is_done;
     uint32_t ups, sends, replies;
 } crowd;
@@ -1107,7 +878,7 @@ static void leader_run(crowd *all) {
         struct pollfd fds[2] = {{.fd = all->rig->wake.read_fd, .events = POLLIN}};
         crowd_flush(all, true);
         fds[1].fd = redlock_conn_poll_want(conn, &fds[1].events);
-        int timeout = redlock_conn_has_news(conn) ? 0 : WAIT_MS;
+        int timeout = redlock_conn_has_news(conn) ? 0 : TEST_RIG_WAIT_MS;
         pthread_mutex_unlock(&all->mutex);
         int n = poll(fds, 2, timeout);
         redlock_conn_receive(conn, fds[1].revents);
@@ -1128,7 +899,7 @@ static void threads_share_a_connection(void **state) {
         steps[i] =
             (redlock_fake_step){.kind = i % 2 == 0 ? REDLOCK_FAKE_ACCEPT : REDLOCK_FAKE_SERVE};
     }
-    all.rig = rig_start(steps, COUNT_OF(steps));
+    all.rig = test_rig_start(steps, COUNT_OF(steps));
     assert_int_equal(pthread_mutex_init(&all.mutex, NULL), 0);
     for (int i = 0; i < FOLLOWERS; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, follower_run, &all), 0);
@@ -1141,7 +912,7 @@ static void threads_share_a_connection(void **state) {
     assert_true(all.replies > 0);
     pthread_mutex_destroy(&all.mutex);
     (void)redlock_fake_finish(all.rig->fake, NULL); /* its last connection is still open */
-    rig_free(all.rig);
+    test_rig_free(all.rig);
 }
 
 /* --- a real server ------------------------------------------------------------------------------------ */
@@ -1165,12 +936,12 @@ static pid_t server_start(const char *path, uint16_t port) {
 }
 
 /* Connects until the server is there; false: it ended, so there is none on this machine. */
-static bool server_await(conn_rig *rig, pid_t pid) {
+static bool server_await(test_rig *rig, pid_t pid) {
     for (;;) {
         rig->count = 0;
         redlock_conn_connect(rig->conn);
-        rig_await(rig, 1);
-        if (rig_seen(rig, 0)->kind == REDLOCK_FACT_LINK_UP) {
+        test_rig_await(rig, 1);
+        if (test_rig_seen(rig, 0)->kind == REDLOCK_FACT_LINK_UP) {
             return true;
         }
         if (waitpid(pid, NULL, WNOHANG) == pid) {
@@ -1180,32 +951,32 @@ static bool server_await(conn_rig *rig, pid_t pid) {
     }
 }
 
-static void real_server_grants(conn_rig *rig) {
-    rig_send(rig, redlock_bytes_of("redlock-conn-test"));
-    rig_send(rig, redlock_bytes_of("redlock-conn-test"));
-    rig_await(rig, 3);
-    assert_int_equal(rig_seen(rig, 1)->tag, 1);
-    assert_int_equal(rig_seen(rig, 2)->tag, 2);
-    assert_int_equal(rig_seen(rig, 1)->answer, REDLOCK_ANSWER_YES);
-    assert_int_equal(strlen(rig_seen(rig, 0)->text), REDLOCK_RUN_ID_BYTES);
+static void real_server_grants(test_rig *rig) {
+    test_rig_send(rig, redlock_bytes_of("redlock-conn-test"));
+    test_rig_send(rig, redlock_bytes_of("redlock-conn-test"));
+    test_rig_await(rig, 3);
+    assert_int_equal(test_rig_seen(rig, 1)->tag, 1);
+    assert_int_equal(test_rig_seen(rig, 2)->tag, 2);
+    assert_int_equal(test_rig_seen(rig, 1)->answer, REDLOCK_ANSWER_YES);
+    assert_int_equal(strlen(test_rig_seen(rig, 0)->text), REDLOCK_RUN_ID_BYTES);
     redlock_command release = {.kind = REDLOCK_COMMAND_RELEASE,
                                .name = redlock_bytes_of("redlock-conn-test"),
                                .token = redlock_bytes_of("0123456789abcdef")};
     redlock_conn_send(rig->conn, 3, &release);
-    rig_await(rig, 4);
-    assert_int_equal(rig_seen(rig, 3)->answer, REDLOCK_ANSWER_YES);
+    test_rig_await(rig, 4);
+    assert_int_equal(test_rig_seen(rig, 3)->answer, REDLOCK_ANSWER_YES);
 }
 
 static void real_server_answers(void **state) {
     uint16_t port;
     (void)state;
-    conn_rig *unix_rig = rig_create();
-    conn_rig *tcp_rig = rig_create();
+    test_rig *unix_rig = test_rig_create();
+    test_rig *tcp_rig = test_rig_create();
     (void)close(port_reserve(&port));
     pid_t pid = server_start(unix_rig->path, port);
     assert_true(pid > 0);
-    rig_open_unix(unix_rig);
-    rig_open_tcp(tcp_rig, "127.0.0.1", port);
+    test_rig_open_unix(unix_rig);
+    test_rig_open_tcp(tcp_rig, "127.0.0.1", port);
     bool is_there = server_await(unix_rig, pid);
     if (is_there) {
         real_server_grants(unix_rig);
@@ -1213,12 +984,12 @@ static void real_server_answers(void **state) {
         real_server_grants(tcp_rig);
         (void)kill(pid, SIGKILL);
         (void)waitpid(pid, NULL, 0);
-        rig_await(unix_rig, 5);
-        assert_int_equal(rig_seen(unix_rig, 4)->kind, REDLOCK_FACT_LINK_DOWN);
+        test_rig_await(unix_rig, 5);
+        assert_int_equal(test_rig_seen(unix_rig, 4)->kind, REDLOCK_FACT_LINK_DOWN);
     }
     (void)unlink(unix_rig->path);
-    rig_free(unix_rig);
-    rig_free(tcp_rig);
+    test_rig_free(unix_rig);
+    test_rig_free(tcp_rig);
     if (!is_there) {
         skip();
     }

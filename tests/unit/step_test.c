@@ -368,6 +368,34 @@ static void list_of_waiters_longer_than_it_can_be_is_strange(void **state) {
     }
 }
 
+static void strange_replies_to_renewals_are_no_votes(void **state) {
+    static const struct {
+        bool fenced;
+        const char *reply;
+    } rows[] = {
+        {true, "*4\r\n:1\r\n:7\r\n:99\r\n:0\r\n"}, /* the call alone */
+        {true, "*4\r\n:3\r\n:0\r\n:99\r\n:0\r\n"},
+        {true, "*4\r\n:6\r\n:0\r\n:99\r\n:0\r\n"},
+        {true, CALLED(6) ":1\r\n:7\r\n"},
+        {true, CALLED(7) ":1\r\n:7\r\n:0\r\n"},
+        {true, CALLED(7) ":4\r\n:0\r\n$0\r\n\r\n"}, /* a name is never late by itself */
+        {true, CALLED(7) ":5\r\n:0\r\n$0\r\n\r\n"},
+        {true, CALLED(7) ":7\r\n:0\r\n$0\r\n\r\n"},
+        {true, CALLED(7) ":9\r\n:0\r\n$0\r\n\r\n"},
+        {false, CALLED(7) ":1\r\n:7\r\n$0\r\n\r\n"},                       /* plain, and a mark */
+        {true, CALLED(10) ":1\r\n:7\r\n$0\r\n\r\n:1\r\n:7\r\n$0\r\n\r\n"}, /* of two */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        redlock_answer answer = decode(RENEW, rows[i].fenced, rows[i].reply);
+
+        assert_int_equal(answer.kind, REDLOCK_ANSWER_ERROR);
+        assert_int_equal(answer.status, REDLOCK_PROTOCOL);
+        assert_int_equal(answer.mark, 0);
+    }
+}
+
 static void strange_replies_are_no_votes(void **state) {
     static const struct {
         redlock_command_kind command;
@@ -380,17 +408,6 @@ static void strange_replies_are_no_votes(void **state) {
         {GRANT, false, ":1\r\n"},
         {GRANT, false, "$2\r\nOK\r\n"},
         {RENEW, false, "+OK\r\n"},
-        {RENEW, true, "*4\r\n:1\r\n:7\r\n:99\r\n:0\r\n"}, /* the call alone */
-        {RENEW, true, "*4\r\n:3\r\n:0\r\n:99\r\n:0\r\n"},
-        {RENEW, true, "*4\r\n:6\r\n:0\r\n:99\r\n:0\r\n"},
-        {RENEW, true, CALLED(6) ":1\r\n:7\r\n"},
-        {RENEW, true, CALLED(7) ":1\r\n:7\r\n:0\r\n"},
-        {RENEW, true, CALLED(7) ":4\r\n:0\r\n$0\r\n\r\n"}, /* a name is never late by itself */
-        {RENEW, true, CALLED(7) ":5\r\n:0\r\n$0\r\n\r\n"},
-        {RENEW, true, CALLED(7) ":7\r\n:0\r\n$0\r\n\r\n"},
-        {RENEW, true, CALLED(7) ":9\r\n:0\r\n$0\r\n\r\n"},
-        {RENEW, false, CALLED(7) ":1\r\n:7\r\n$0\r\n\r\n"}, /* plain, and a mark */
-        {RENEW, true, CALLED(10) ":1\r\n:7\r\n$0\r\n\r\n:1\r\n:7\r\n$0\r\n\r\n"}, /* of two */
         {RELEASE, false, "$-1\r\n"},
         {GRANT, true, "*0\r\n"},
         {GRANT, true, "*3\r\n:1\r\n:7\r\n:99\r\n"},
@@ -545,6 +562,7 @@ int main(void) {
         cmocka_unit_test(replies_are_what_the_step_meant),
         cmocka_unit_test(places_and_waiters_are_heard),
         cmocka_unit_test(list_of_waiters_longer_than_it_can_be_is_strange),
+        cmocka_unit_test(strange_replies_to_renewals_are_no_votes),
         cmocka_unit_test(strange_replies_are_no_votes),
         cmocka_unit_test(holder_longer_than_any_token_is_strange),
         cmocka_unit_test(errors_are_sorted_by_their_words),
