@@ -263,7 +263,8 @@ REDLOCK_API int redlock_try_extend(redlock_lock *lock, int64_t ttl_ms, redlock_r
 /* Ends the handle, whatever it answers.  Blocks at most release_timeout_ms.
  *   OK        a majority had it and gave it up: the name is free
  *   NOT_HELD  it was lost before; nothing of ours is left on a majority
- *   UNKNOWN   too few nodes answered: others may have to wait until the ttl is over
+ *   UNKNOWN   too few nodes answered, or an answer was lost with its connection and the same question,
+ *             asked again, cannot tell what it has done: others may have to wait until the ttl is over
  *   FORKED    in a forked child: nothing was sent */
 REDLOCK_API int redlock_release(redlock_lock *lock, redlock_report *report);
 

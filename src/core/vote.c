@@ -347,6 +347,16 @@ static bool strays_are_over(const redlock_vote *vote, const redlock_answer *answ
            answer->time_ms > vote->stray_not_after_ms;
 }
 
+/* That the key is not there may be the work of the RELEASE whose answer was lost. */
+static void release_decides(redlock_core *core, redlock_vote *vote, bool is_yes) {
+    if (!is_yes && vote->release_cut) {
+        redlock_vote_fail(core, vote, REDLOCK_UNKNOWN);
+        return;
+    }
+    vote->outcome = is_yes ? REDLOCK_OUTCOME_YES : REDLOCK_OUTCOME_NO;
+    vote->status = is_yes ? REDLOCK_OK : REDLOCK_NOT_HELD;
+}
+
 static void release_answered(redlock_core *core, redlock_vote *vote, const redlock_answer *answer) {
     bool deciding =
         vote->slot->state == REDLOCK_SLOT_RELEASING && vote->outcome == REDLOCK_OUTCOME_OPEN;
@@ -362,9 +372,7 @@ static void release_answered(redlock_core *core, redlock_vote *vote, const redlo
             vote->stray_not_after_ms = 0;
         }
         if (deciding) {
-            vote->outcome =
-                answer->kind == REDLOCK_ANSWER_YES ? REDLOCK_OUTCOME_YES : REDLOCK_OUTCOME_NO;
-            vote->status = answer->kind == REDLOCK_ANSWER_YES ? REDLOCK_OK : REDLOCK_NOT_HELD;
+            release_decides(core, vote, answer->kind == REDLOCK_ANSWER_YES);
         }
         return;
     case REDLOCK_ANSWER_FORGOT:
@@ -484,6 +492,7 @@ void redlock_vote_cut(redlock_core *core, redlock_vote *vote) {
         vote->stray_not_after_ms = vote->claim_not_after_ms;
     }
     if (released) {
+        vote->release_cut = vote->slot->state == REDLOCK_SLOT_RELEASING;
         bool goes_on = vote->slot->state == REDLOCK_SLOT_PAUSED ||
                        vote->slot->state == REDLOCK_SLOT_SEEKING ||
                        vote->slot->state == REDLOCK_SLOT_HELD;
