@@ -170,7 +170,7 @@ class Run:
               f"{figures['writes']} writes\n"
               f"double grants {exclusive} where P1 holds ({figures['double grants']} in all), "
               f"fence inversions {figures['inversions']}, orphans {kinds['orphan']}\n"
-              f"losses {figures['losses']}, all but {kinds['late'] + kinds['untold']} told in time; "
+              f"losses {figures['losses']}, {kinds['late'] + kinds['untold']} of them told too late or not at all; "
               f"the latest {figures['latest telling us'] / 1000:.1f} ms behind the deadline, "
               f"and no yes behind it")
 

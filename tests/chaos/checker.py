@@ -265,8 +265,8 @@ def check_keeping(history):
         return
     for hold in history.granted:
         if hold.denied is not None and hold.denied < hold.deadline:
-            # A release whose answer was lost with its connection is repeated, and finds nothing.
-            history.figures["release NOT_HELD before the deadline"] += 1
+            history.blame("denied", f"released {hold.deadline - hold.denied} us before its deadline, "
+                          f"and told NOT_HELD: {hold}")
         told = [at for at in (hold.event, hold.lost) if at is not None]
         if told and min(told) < hold.deadline:
             history.blame("denied", f"lost {hold.deadline - min(told)} us before its deadline: {hold}")
