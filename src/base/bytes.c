@@ -40,34 +40,55 @@ void redlock_bytes_to_text(redlock_bytes bytes, char *text, size_t size) {
     text[len] = '\0';
 }
 
+#define DIGITS_SAFE 19u /* so many never wrap a uint64_t */
+
+static bool digit_add(uint8_t byte, uint64_t max, uint64_t *number) {
+    uint64_t digit = (uint64_t)(byte - '0');
+
+    /* Asked before the sum is made, so that it can't wrap. */
+    if (digit > max || *number > (max - digit) / 10) {
+        return false;
+    }
+    *number = *number * 10 + digit;
+    return true;
+}
+
 bool redlock_bytes_to_u64(redlock_bytes bytes, uint64_t max, uint64_t *ret_number) {
     uint64_t number = 0;
 
-    if (bytes.len == 0) {
-        return false;
-    }
     for (size_t i = 0; i < bytes.len; i++) {
         if (bytes.at[i] < '0' || bytes.at[i] > '9') {
             return false;
         }
-        uint64_t digit = (uint64_t)(bytes.at[i] - '0');
-        /* Asked before the sum is made, so that it can't wrap. */
-        if (digit > max || number > (max - digit) / 10) {
+        if (i < DIGITS_SAFE) { /* a division less */
+            number = number * 10 + (uint64_t)(bytes.at[i] - '0');
+        } else if (!digit_add(bytes.at[i], max, &number)) {
             return false;
         }
-        number = number * 10 + digit;
+    }
+    if (bytes.len == 0 || number > max) {
+        return false;
     }
     *ret_number = number;
     return true;
 }
 
+/* Two digits at a time: half the divisions. */
 redlock_bytes redlock_bytes_from_u64(uint64_t number, uint8_t *digits) {
+    static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+                                "25262728293031323334353637383940414243444546474849"
+                                "50515253545556575859606162636465666768697071727374"
+                                "75767778798081828384858687888990919293949596979899";
     size_t first = REDLOCK_DIGITS_MAX;
 
-    do {
-        digits[--first] = (uint8_t)('0' + number % 10);
-        number /= 10;
-    } while (number > 0);
+    while (number >= 10) {
+        memcpy(digits + first - 2, pairs + 2 * (number % 100), 2);
+        first -= 2;
+        number /= 100;
+    }
+    if (number > 0 || first == REDLOCK_DIGITS_MAX) {
+        digits[--first] = (uint8_t)('0' + number);
+    }
     return (redlock_bytes){.at = digits + first, .len = REDLOCK_DIGITS_MAX - first};
 }
 

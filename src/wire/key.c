@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/assert.h"
-#include "base/command.h"
 
 #define BOOT_KEY "redlock:{boot}"
 #define TAGGED_PREFIX "redlock:=" /* a name with a hash tag of its own */
@@ -11,21 +10,6 @@
 #define MARK_SUFFIX ":fence"
 #define QUEUE_SUFFIX ":queue"
 #define ALIVE_SUFFIX ":alive"
-
-#define KEY_BYTES_MAX (REDLOCK_PREFIX_BYTES_MAX + REDLOCK_NAME_BYTES_MAX + 16u)
-
-typedef struct step_key {
-    uint8_t at[KEY_BYTES_MAX];
-    size_t len;
-} step_key;
-
-static void key_add(step_key *key, redlock_bytes bytes) {
-    REDLOCK_ASSERT(bytes.len <= KEY_BYTES_MAX - key->len);
-    if (bytes.len > 0) {
-        memcpy(key->at + key->len, bytes.at, bytes.len);
-    }
-    key->len += bytes.len;
-}
 
 /* Redis Cluster's rule: what stands between the first '{' and the next '}' picks the slot, unless
  * that is nothing. */
@@ -41,40 +25,56 @@ static bool name_has_tag(redlock_bytes name) {
     return close != NULL && close > inside;
 }
 
-/* "redlock:{name}:fence", so that the companion lies in the name's hash slot. */
-static void key_add_companion(step_key *key, redlock_bytes name, const char *suffix) {
-    bool is_tagged = name_has_tag(name);
+static const char *suffix_of(redlock_key_kind kind) {
+    switch (kind) {
+    case REDLOCK_KEY_MARK:
+        return MARK_SUFFIX;
+    case REDLOCK_KEY_QUEUE:
+        return QUEUE_SUFFIX;
+    case REDLOCK_KEY_ALIVE:
+        return ALIVE_SUFFIX;
+    case REDLOCK_KEY_LOCK:
+    case REDLOCK_KEY_BOOT:
+        break;
+    }
+    REDLOCK_ASSERT(false);
+    return "";
+}
 
-    key_add(key, redlock_bytes_of(is_tagged ? TAGGED_PREFIX : PLAIN_PREFIX));
-    key_add(key, name);
-    key_add(key, redlock_bytes_of(is_tagged ? "" : "}"));
-    key_add(key, redlock_bytes_of(suffix));
+/* "redlock:{name}:fence", so that the companion lies in the name's hash slot. */
+static void companion_write(redlock_resp_writer *writer, redlock_bytes name, redlock_bytes prefix,
+                            const char *suffix) {
+    bool is_tagged = name_has_tag(name);
+    const redlock_bytes pieces[] = {
+        prefix,
+        redlock_bytes_of(is_tagged ? TAGGED_PREFIX : PLAIN_PREFIX),
+        name,
+        redlock_bytes_of(is_tagged ? "" : "}"),
+        redlock_bytes_of(suffix),
+    };
+
+    redlock_resp_write_pieces(writer, pieces, 5);
 }
 
 void redlock_key_write(redlock_resp_writer *writer, redlock_bytes name, redlock_bytes prefix,
                        redlock_key_kind kind) {
-    step_key key;
+    const redlock_bytes lock[] = {prefix, name};
+    const redlock_bytes boot[] = {prefix, redlock_bytes_of(BOOT_KEY)};
 
-    key.len = 0;
-    key_add(&key, prefix);
     switch (kind) {
     case REDLOCK_KEY_LOCK:
-        key_add(&key, name);
-        break;
-    case REDLOCK_KEY_MARK:
-        key_add_companion(&key, name, MARK_SUFFIX);
-        break;
-    case REDLOCK_KEY_QUEUE:
-        key_add_companion(&key, name, QUEUE_SUFFIX);
-        break;
-    case REDLOCK_KEY_ALIVE:
-        key_add_companion(&key, name, ALIVE_SUFFIX);
-        break;
+        redlock_resp_write_pieces(writer, lock, 2);
+        return;
     case REDLOCK_KEY_BOOT:
-        key_add(&key, redlock_bytes_of(BOOT_KEY));
-        break;
+        redlock_resp_write_pieces(writer, boot, 2);
+        return;
+    case REDLOCK_KEY_MARK:
+    case REDLOCK_KEY_QUEUE:
+    case REDLOCK_KEY_ALIVE:
+        companion_write(writer, name, prefix, suffix_of(kind));
+        return;
     }
-    redlock_resp_write_bulk(writer, (redlock_bytes){.at = key.at, .len = key.len});
+    REDLOCK_ASSERT(false);
 }
 
 bool redlock_key_is_reserved(redlock_bytes name) {

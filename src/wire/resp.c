@@ -230,39 +230,78 @@ const char *redlock_resp_complaint(const redlock_resp_reader *reader) {
     return reader->complaint == NULL ? "nothing is wrong with the reply" : reader->complaint;
 }
 
-/* Whole or not at all, so that what fits is never followed by a part of what does not. */
-static void writer_put(redlock_resp_writer *writer, redlock_bytes bytes) {
-    if (bytes.len > 0 && writer->len <= writer->size && bytes.len <= writer->size - writer->len) {
-        memcpy(writer->at + writer->len, bytes.at, bytes.len);
-    }
-    REDLOCK_ASSERT(bytes.len <= SIZE_MAX - writer->len);
-    writer->len += bytes.len;
+#define HEAD_BYTES (1 + REDLOCK_DIGITS_MAX + 2)
+
+/* "$123\r\n"; ends where `head` ends. */
+static redlock_bytes head_make(uint8_t *head, char type, uint64_t count) {
+    uint8_t digits[REDLOCK_DIGITS_MAX];
+    redlock_bytes number = redlock_bytes_from_u64(count, digits);
+    uint8_t *first = head + HEAD_BYTES - 2 - number.len;
+
+    memcpy(first, number.at, number.len);
+    head[HEAD_BYTES - 2] = '\r';
+    head[HEAD_BYTES - 1] = '\n';
+    first[-1] = (uint8_t)type;
+    return (redlock_bytes){.at = first - 1, .len = number.len + 3};
 }
 
-static void writer_put_count(redlock_resp_writer *writer, const char *type, uint64_t count) {
-    uint8_t digits[REDLOCK_DIGITS_MAX];
+/* Where `len` bytes may be written, which are counted in any case; NULL: there is no room.  Whole or not
+ * at all, so that what fits is never followed by a part of what does not. */
+static uint8_t *writer_take(redlock_resp_writer *writer, size_t len) {
+    bool fits = writer->len <= writer->size && len <= writer->size - writer->len;
+    uint8_t *at = fits && len > 0 ? writer->at + writer->len : NULL;
 
-    writer_put(writer, redlock_bytes_of(type));
-    writer_put(writer, redlock_bytes_from_u64(count, digits));
-    writer_put(writer, redlock_bytes_of("\r\n"));
+    REDLOCK_ASSERT(len <= SIZE_MAX - writer->len);
+    writer->len += len;
+    return at;
+}
+
+void redlock_resp_write_raw(redlock_resp_writer *writer, redlock_bytes written) {
+    uint8_t *at = writer_take(writer, written.len);
+
+    if (at != NULL) {
+        memcpy(at, written.at, written.len);
+    }
 }
 
 void redlock_resp_write_header(redlock_resp_writer *writer, uint32_t argument_count) {
-    writer_put_count(writer, "*", argument_count);
+    uint8_t head[HEAD_BYTES];
+
+    redlock_resp_write_raw(writer, head_make(head, '*', argument_count));
+}
+
+void redlock_resp_write_pieces(redlock_resp_writer *writer, const redlock_bytes *pieces,
+                               uint32_t count) {
+    uint8_t head_bytes[HEAD_BYTES];
+    size_t len = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        len += pieces[i].len;
+    }
+    redlock_bytes head = head_make(head_bytes, '$', len);
+    uint8_t *at = writer_take(writer, head.len + len + 2);
+
+    if (at == NULL) {
+        return;
+    }
+    memcpy(at, head.at, head.len);
+    at += head.len;
+    for (uint32_t i = 0; i < count; i++) {
+        if (pieces[i].len > 0) {
+            memcpy(at, pieces[i].at, pieces[i].len);
+            at += pieces[i].len;
+        }
+    }
+    at[0] = '\r';
+    at[1] = '\n';
 }
 
 void redlock_resp_write_bulk(redlock_resp_writer *writer, redlock_bytes argument) {
-    writer_put_count(writer, "$", argument.len);
-    writer_put(writer, argument);
-    writer_put(writer, redlock_bytes_of("\r\n"));
+    redlock_resp_write_pieces(writer, &argument, 1);
 }
 
 void redlock_resp_write_u64(redlock_resp_writer *writer, uint64_t argument) {
     uint8_t digits[REDLOCK_DIGITS_MAX];
 
     redlock_resp_write_bulk(writer, redlock_bytes_from_u64(argument, digits));
-}
-
-void redlock_resp_write_raw(redlock_resp_writer *writer, redlock_bytes written) {
-    writer_put(writer, written);
 }

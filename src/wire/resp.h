@@ -71,6 +71,9 @@ typedef struct redlock_resp_writer {
 } redlock_resp_writer;
 void redlock_resp_write_header(redlock_resp_writer *writer, uint32_t argument_count);
 void redlock_resp_write_bulk(redlock_resp_writer *writer, redlock_bytes argument);
+/* One argument, of pieces that follow each other. */
+void redlock_resp_write_pieces(redlock_resp_writer *writer, const redlock_bytes *pieces,
+                               uint32_t count);
 void redlock_resp_write_u64(redlock_resp_writer *writer, uint64_t argument);
 /* Arguments that another writer has written. */
 void redlock_resp_write_raw(redlock_resp_writer *writer, redlock_bytes written);
