@@ -516,7 +516,8 @@ void redlock_sim_check_sent(redlock_sim_world *world, uint32_t client, uint32_t 
             lock->seek.renew > 100 * MS && lock->extend_by == REDLOCK_NEVER &&
             now + lock->seek.renew / 10 >= planned) {
             world->early_samples++;
-            world->early_still += planned - now < lock->seek.renew / 1000;
+            /* A 256th of the interval is a tick. */
+            world->early_still += planned - now < lock->seek.renew / 200;
         }
         lock->renewed_local = now;
     }
@@ -556,6 +557,11 @@ static void check_yes(redlock_sim_world *world, uint32_t node, const redlock_sim
         redlock_sim_complain(world, "C3",
                              "n%" PRIu32 " says that its mark is %" PRIu64 ", and keeps %" PRIu64,
                              node + 1, answer->mark, pending->mark);
+    }
+    if (pending->fenced && pending->kind != REDLOCK_COMMAND_GRANT &&
+        answer->mark < pending->fence) {
+        redlock_sim_complain(world, "C3", "n%" PRIu32 " says yes, and its mark is below the fence",
+                             node + 1);
     }
     if (pending->kind == REDLOCK_COMMAND_RENEW && !pending->kept_before) {
         redlock_sim_complain(world, "C3", "n%" PRIu32 " renews a token that it had lost", node + 1);
@@ -666,6 +672,7 @@ void redlock_sim_check_step(redlock_sim_world *world, uint32_t client) {
                 world, "C5", "the core of %c does not want to be woken at its deadline", who(lock));
         }
         check_in_time(world, lock, SLACK_NS);
+        redlock_sim_queue_check_left(world, lock);
     }
 }
 

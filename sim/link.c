@@ -202,6 +202,7 @@ static void pending_push(redlock_sim_world *world, redlock_sim_link *link, uint3
         .tag = wish->as.send.tag,
         .kind = command->kind,
         .fenced = command->fenced,
+        .fence = command->fence,
         .lock = lock,
         .valid_until = seek->ttl > ttl_cost ? from + seek->ttl - ttl_cost : from,
         .token = redlock_sim_token_number(world, command->token),

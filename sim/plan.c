@@ -112,7 +112,7 @@ static void draw_losses(redlock_sim_plan *plan) {
 /* Every run has some faults and not others: what many of them hide together, a few may show. */
 static void draw_faults(redlock_sim_plan *plan, redlock_prng *prng) {
     uint64_t density = 1 + upto(prng, 5);
-    plan->is_quiet = one_in(prng, 12);
+    plan->is_quiet = one_in(prng, 8);
     if (plan->is_quiet) { /* and every answer comes well within its timeout */
         redlock_ns most = plan->node_timeout / 8;
         plan->jitter = plan->jitter < most ? plan->jitter : most;

@@ -166,6 +166,11 @@ void redlock_sim_queue_check_command(redlock_sim_world *world, uint32_t node,
     }
 }
 
+static bool waits(const redlock_sim_lock *lock) {
+    return lock->seek.queued && lock->asked == REDLOCK_FACT_ACQUIRE && lock->acquired_at == 0 &&
+           !lock->is_failed && !lock->is_canceled && lock->wake_tag != 0;
+}
+
 /* --- C14 ------------------------------------------------------------------------------------- */
 
 void redlock_sim_queue_check_sent(redlock_sim_world *world, uint32_t node, uint32_t index,
@@ -173,6 +178,9 @@ void redlock_sim_queue_check_sent(redlock_sim_world *world, uint32_t node, uint3
     redlock_sim_lock *lock = &world->lock[index];
     if (command->kind == REDLOCK_COMMAND_RELEASE || command->kind == REDLOCK_COMMAND_GRANT) {
         lock->woken_at[node] = 0;
+    }
+    if (command->kind == REDLOCK_COMMAND_RELEASE && lock->seek.queued) {
+        lock->leaves = lock->leaves || command->place != REDLOCK_PLACE_STAY;
     }
     if (command->kind != REDLOCK_COMMAND_GRANT) {
         return;
@@ -206,12 +214,16 @@ void redlock_sim_queue_check_gone(redlock_sim_world *world, uint32_t index) {
     }
 }
 
-/* --- C15 ------------------------------------------------------------------------------------- */
-
-static bool waits(const redlock_sim_lock *lock) {
-    return lock->seek.queued && lock->asked == REDLOCK_FACT_ACQUIRE && lock->acquired_at == 0 &&
-           !lock->is_failed && !lock->is_canceled && lock->wake_tag != 0;
+/* Whether it has ended, or holds by other nodes, is told in the same step. */
+void redlock_sim_queue_check_left(redlock_sim_world *world, redlock_sim_lock *lock) {
+    if (lock->leaves && world->plan.is_quiet && waits(lock)) {
+        redlock_sim_complain(world, "C14", "%c goes on waiting, and leaves a queue",
+                             (char)('A' + lock->client));
+    }
+    lock->leaves = false;
 }
+
+/* --- C15 ------------------------------------------------------------------------------------- */
 
 /* Whether a wake of this node concerns the lock: it is in the queue there, or has been handed the name. */
 static bool is_concerned(redlock_sim_world *world, uint32_t node, const redlock_sim_lock *lock) {

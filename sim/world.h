@@ -37,6 +37,7 @@ typedef struct redlock_sim_pending { /* sent and not answered */
     uint64_t tag;
     redlock_command_kind kind;
     bool fenced;
+    uint64_t fence; /* that it asked for */
     uint32_t lock;
     bool is_seen, kept_before; /* carried out, on a node that had that token already */
     uint64_t mark;             /* the node's, after it */
@@ -162,6 +163,7 @@ typedef struct redlock_sim_lock { /* one slot as its user and the checkers see i
     redlock_ns yes_sent[REDLOCK_SIM_NODES_MAX]; /* true time: of the GRANT that was granted last */
     redlock_ns woken_at[REDLOCK_SIM_NODES_MAX]; /* true time; 0: it has asked since */
     uint64_t ticket, wake_tag;          /* of its last GRANT that could wait; wake_tag 0: none */
+    bool leaves;                        /* in this step it has asked to leave a queue */
     redlock_ns shown_from, shown_until; /* what was believed, for the picture; true time */
 } redlock_sim_lock;
 
