@@ -18,7 +18,8 @@
 
 typedef struct bench_options {
     const char *what; /* "solo", ... or "all" */
-    const char *only; /* NULL, or the one case to run */
+    const char *only;      /* NULL, or the one case to run */
+    const char *contender; /* NULL, or the one contender to run: for profilers */
     const char *bin_dir;
     const char *peers_dir; /* NULL: no other clients */
     int rounds;

@@ -33,6 +33,7 @@ static void usage(FILE *to) {
                 "  --waiters N    leave out cases with more waiters (5000)\n"
                 "  --locks N      locks to keep (10000)\n"
                 "  --peers DIR    other clients too: those in DIR\n"
+                "  --contender C  only this one, for profilers\n"
                 "  --json         one object a line for each contender and case\n",
                 to);
 }
@@ -56,6 +57,7 @@ static void options_read(bench_options *options, int argc, char **argv) {
                                           {"waiters", required_argument, NULL, 'w'},
                                           {"locks", required_argument, NULL, 'l'},
                                           {"peers", required_argument, NULL, 'p'},
+                                          {"contender", required_argument, NULL, 'o'},
                                           {"json", no_argument, NULL, 'j'},
                                           {"help", no_argument, NULL, 'h'},
                                           {NULL, 0, NULL, 0}};
@@ -79,6 +81,9 @@ static void options_read(bench_options *options, int argc, char **argv) {
             break;
         case 'p':
             options->peers_dir = optarg;
+            break;
+        case 'o':
+            options->contender = optarg;
             break;
         case 'j':
             options->is_json = true;
