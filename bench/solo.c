@@ -1,6 +1,7 @@
 /* solo.c -- one caller, one node; and many callers of one client, one node. */
 #include <stdio.h>
 
+#include "curves.h"
 #include "peer.h"
 #include "work.h"
 
@@ -146,7 +147,8 @@ void bench_solo(const bench_options *options) {
     secure_case(options, "1-tls", 0);
 }
 
-static void many_case(const bench_options *options, const char *name, bool is_tcp, int threads) {
+static void many_case(const bench_options *options, const char *bench, const char *name,
+                      bool is_tcp, int threads) {
     solo_stage stage;
 
     if (!bench_case_is_wanted(options, name)) {
@@ -168,7 +170,7 @@ static void many_case(const bench_options *options, const char *name, bool is_tc
     bench_peer peers[PEERS_MAX];
     const bench_peer like = stage_peer(&stage, options, threads);
     size_t count = bench_peers_add(contenders, 4, peers, &like, "hiredis-each");
-    const bench_case one = {.bench = "many",
+    const bench_case one = {.bench = bench,
                             .name = name,
                             .main_key = "cycles_per_s",
                             .contenders = contenders,
@@ -178,11 +180,18 @@ static void many_case(const bench_options *options, const char *name, bool is_tc
 }
 
 void bench_many(const bench_options *options) {
-    many_case(options, "1", false, 1);
-    many_case(options, "4", false, 4);
-    many_case(options, "16", false, 16);
-    many_case(options, "64", false, 64);
-    many_case(options, "256", false, 256);
-    many_case(options, "64-tcp", true, 64);
+    many_case(options, "many", "1", false, 1);
+    many_case(options, "many", "4", false, 4);
+    many_case(options, "many", "16", false, 16);
+    many_case(options, "many", "64", false, 64);
+    many_case(options, "many", "256", false, 256);
+    many_case(options, "many", "64-tcp", true, 64);
     secure_case(options, "64-tls", 64);
+}
+
+void bench_threads_point(const bench_options *options, int threads) {
+    char name[16];
+
+    (void)snprintf(name, sizeof(name), "%d", threads);
+    many_case(options, "threads", name, false, threads);
 }
