@@ -15,7 +15,7 @@
 #define ACQUIRE_WAIT_MS 10000 /* on a busy machine a node may miss its timeout */
 #define PIPELINE 100          /* as many as the library puts into one command */
 #define WORDS_MAX 16
-#define FEW_LOCKS 20000 /* up to so many live for 3 s, more for 10 s */
+#define FEW_LOCKS 20000 /* up to so many, on all nodes together, live for 3 s, more for 10 s */
 #define NUMBER_MAX 1000000
 
 typedef struct keep_setup {
@@ -322,7 +322,7 @@ static void keep_pipelined(void *ctx, bench_figures *figures) {
 
 static void keep_case(const bench_options *options, const char *bench, const char *name,
                       size_t servers, int64_t locks) {
-    int64_t ttl_ms = locks <= FEW_LOCKS ? 3000 : 10000;
+    int64_t ttl_ms = locks * (int64_t)servers <= FEW_LOCKS ? 3000 : 10000;
     double least = (double)ttl_ms / 1000;
     keep_setup setup = {.locks = locks > 0 ? locks : 1,
                         .ttl_ms = ttl_ms,
