@@ -17,8 +17,9 @@
 #define BENCH_NS_PER_S 1000000000
 
 typedef struct bench_options {
-    const char *what; /* "solo", ... or "all" */
-    const char *only; /* NULL, or the one case to run */
+    const char *what;      /* "solo", ... or "all" */
+    const char *only;      /* NULL, or the one case to run */
+    const char *contender; /* NULL, or the one contender to run: for profilers */
     const char *bin_dir;
     const char *peers_dir; /* NULL: no other clients */
     int rounds;
@@ -81,5 +82,7 @@ void bench_many(const bench_options *options);
 void bench_quorum(const bench_options *options);
 void bench_keep(const bench_options *options);
 void bench_cli(const bench_options *options);
+/* Not in `all`: how the main figures grow. */
+void bench_curves(const bench_options *options);
 
 #endif

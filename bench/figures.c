@@ -312,6 +312,10 @@ void bench_case_run(const bench_options *options, const bench_case *one) {
     all.figures = bench_calloc((size_t)all.rounds * one->contender_count, sizeof(*all.figures));
     for (int round = 0; round < all.rounds; round++) {
         for (size_t i = 0; i < one->contender_count; i++) {
+            if (options->contender != NULL &&
+                strcmp(options->contender, one->contenders[i].name) != 0) {
+                continue;
+            }
             one->contenders[i].run(one->contenders[i].ctx, results_at(&all, round, i));
         }
     }

@@ -8,18 +8,19 @@
 #include <string.h>
 
 #include "crowd.h"
+#include "curves.h"
 #include "handoff.h"
 #include "link.h"
 #include "ours.h"
 #include "peer.h"
 
 #define HOLD_NS BENCH_NS_PER_MS
-#define LIMIT_MS 25000 /* a case ends by then, served or not */
+#define LIMIT_MS 25000  /* a case ends by then, served or not */
+#define LIMIT_MS_EACH 6 /* of many waiters, each has so long */
 #define CLOSED_WAITERS 128
 #define CLOSED_SECONDS 4.0
 #define PINGS 2000
-#define QUEUED_WITHIN_NS (10 * (int64_t)BENCH_NS_PER_S)
-#define QUEUED_WITHIN_NS (10 * (int64_t)BENCH_NS_PER_S)
+#define QUEUED_WITHIN_NS (20 * (int64_t)BENCH_NS_PER_S)
 #define BLOCKED_TTL_MS 60000
 #define PACED_PINGS 200
 
@@ -33,6 +34,11 @@ typedef struct handoff_setup {
     size_t servers;
     int64_t repeat_ns;
 } handoff_setup;
+
+static int64_t limit_ms(int waiters) {
+    int64_t needed_ms = (int64_t)waiters * LIMIT_MS_EACH;
+    return needed_ms > LIMIT_MS ? needed_ms : LIMIT_MS;
+}
 
 static void servers_start(test_server **servers, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -163,7 +169,7 @@ static void once_figures(const crowd *all, int64_t begun_ns, bench_load load, ro
         bench_figures_add(figures, "total_to_ideal", total_ms / ideal_ms);
     } else {
         bench_figures_fail(figures, "%d of %d were served in %d s", served, all->slot_count,
-                           LIMIT_MS / 1000);
+                           (int)(all->plan.limit_ms / 1000));
     }
     bench_figures_add(figures, "round_trip_us", trips.busy_us);
     bench_figures_add(figures, "paced_round_trip_us", trips.paced_us);
@@ -215,7 +221,7 @@ static void handoff_run(void *ctx, bench_figures *figures) {
                              .processes = setup->processes,
                              .waiters = setup->waiters,
                              .hold_ns = HOLD_NS,
-                             .limit_ms = LIMIT_MS,
+                             .limit_ms = limit_ms(setup->processes * setup->waiters),
                              .repeat_ns = setup->repeat_ns};
     bool is_well = crowd_start(&all, &plan), is_once = setup->repeat_ns == 0;
     if (is_well) {
@@ -248,8 +254,8 @@ static void handoff_run(void *ctx, bench_figures *figures) {
 }
 
 /* The limit is time itself. */
-static void handoff_case(const bench_options *options, const char *name, handoff_setup setup,
-                         const char *main_key) {
+static void handoff_case(const bench_options *options, const char *bench, const char *name,
+                         handoff_setup setup, const char *main_key) {
     int all = setup.processes * setup.waiters;
     bool is_once = setup.repeat_ns == 0;
     bench_contender contenders[2 + PEERS_MAX] = {
@@ -260,7 +266,7 @@ static void handoff_case(const bench_options *options, const char *name, handoff
     bool is_plain = setup.processes == 1 && setup.repeat_ns == 0;
     size_t count = is_once ? 2 : 1;
     count = is_plain ? bench_peers_add(contenders, count, peers, &like, NULL) : count;
-    const bench_case one = {.bench = "handoff",
+    const bench_case one = {.bench = bench,
                             .name = name,
                             .main_key = main_key,
                             .is_smaller_better = setup.repeat_ns == 0,
@@ -275,13 +281,22 @@ static void handoff_case(const bench_options *options, const char *name, handoff
 void bench_handoff(const bench_options *options) {
     int64_t repeat_ns = (int64_t)(CLOSED_SECONDS * BENCH_NS_PER_S);
 
-    handoff_case(options, "16", (handoff_setup){1, 16, 1, 0}, "total_ms");
-    handoff_case(options, "128", (handoff_setup){1, 128, 1, 0}, "total_ms");
-    handoff_case(options, "1000", (handoff_setup){1, 1000, 1, 0}, "total_ms");
-    handoff_case(options, "1000-in-4", (handoff_setup){4, 250, 1, 0}, "total_ms");
-    handoff_case(options, "closed-128", (handoff_setup){1, CLOSED_WAITERS, 1, repeat_ns}, "served");
-    handoff_case(options, "closed-128-five-nodes",
-                 (handoff_setup){1, CLOSED_WAITERS, OURS_URLS_MAX, repeat_ns}, "served");
+    handoff_case(options, "handoff", "16", (handoff_setup){1, 16, 1, 0}, "total_ms");
+    handoff_case(options, "handoff", "128", (handoff_setup){1, 128, 1, 0}, "total_ms");
+    handoff_case(options, "handoff", "1000", (handoff_setup){1, 1000, 1, 0}, "total_ms");
+    handoff_case(options, "handoff", "1000-in-4", (handoff_setup){4, 250, 1, 0}, "total_ms");
+    handoff_case(options, "handoff", "10000", (handoff_setup){1, 10000, 1, 0}, "total_ms");
+    handoff_case(options, "handoff", "closed-128", (handoff_setup){1, CLOSED_WAITERS, 1, repeat_ns},
+                 "served");
+    handoff_case(options, "handoff", "closed-128-five-nodes",
+                 (handoff_setup){1, CLOSED_WAITERS, 5, repeat_ns}, "served");
     bench_handoff_faults(options);
     bench_handoff_scripts(options);
+}
+
+void bench_waiters_point(const bench_options *options, int waiters) {
+    char name[16];
+
+    (void)snprintf(name, sizeof(name), "%d", waiters);
+    handoff_case(options, "waiters", name, (handoff_setup){1, waiters, 1, 0}, "handoff_p50_us");
 }

@@ -51,6 +51,7 @@ void bench_handoff_bare(void *ctx, bench_figures *figures) {
     bench_figures_add(figures, "total_to_ideal",
                       total_ms / ((double)*waiters * HOLD_NS / BENCH_NS_PER_MS));
     bench_figures_add(figures, "handoff_p50_us", (double)bench_samples_at(&gaps, 0.5) / 1000);
+    bench_figures_add(figures, "handoff_p99_us", (double)bench_samples_at(&gaps, 0.99) / 1000);
     bench_samples_free(&gaps);
     bench_link_close(&commands);
     bench_link_close(&messages);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "curves.h"
 #include "ours.h"
 #include "record.h"
 
@@ -14,7 +15,7 @@
 #define ACQUIRE_WAIT_MS 10000 /* on a busy machine a node may miss its timeout */
 #define PIPELINE 100          /* as many as the library puts into one command */
 #define WORDS_MAX 16
-#define FEW_LOCKS 20000 /* up to so many live for 3 s, more for 10 s */
+#define FEW_LOCKS 20000 /* up to so many, on all nodes together, live for 3 s, more for 10 s */
 #define NUMBER_MAX 1000000
 
 typedef struct keep_setup {
@@ -97,6 +98,9 @@ static int locks_acquire(redlock_client *client, const keep_setup *setup, redloc
 static void keep_figures(bench_figures *figures, double renewed, double seconds, bench_usage usage,
                          bench_load load) {
     bench_figures_add(figures, "renewals_per_s", renewed / seconds);
+    if (renewed > 0) {
+        bench_figures_add(figures, "script_us", (double)load.scripts_us / renewed);
+    }
     bench_cost_figures(figures, renewed, usage, load);
 }
 
@@ -112,8 +116,13 @@ static void keep_watch(const keep_setup *setup, keep_counts *counts, test_server
     usage = bench_usage_less(bench_usage_now(), usage);
     load = bench_load_less(bench_load_read(servers, setup->servers), load);
     keep_figures(figures, renewed, setup->seconds, usage, load);
+    bench_figures_add(figures, "held", (double)setup->locks);
     bench_figures_add(figures, "late", (double)atomic_load(&counts->late));
     bench_figures_add(figures, "lost", (double)atomic_load(&counts->lost));
+    if (atomic_load(&counts->lost) > 0) {
+        bench_figures_fail(figures, "%lld of %lld locks were lost", atomic_load(&counts->lost),
+                           (long long)setup->locks);
+    }
 }
 
 static void keep_ours(void *ctx, bench_figures *figures) {
@@ -311,9 +320,9 @@ static void keep_pipelined(void *ctx, bench_figures *figures) {
     test_server_stop(server);
 }
 
-static void keep_case(const bench_options *options, const char *name, size_t servers,
-                      int64_t locks) {
-    int64_t ttl_ms = locks <= FEW_LOCKS ? 3000 : 10000;
+static void keep_case(const bench_options *options, const char *bench, const char *name,
+                      size_t servers, int64_t locks) {
+    int64_t ttl_ms = locks * (int64_t)servers <= FEW_LOCKS ? 3000 : 10000;
     double least = (double)ttl_ms / 1000;
     keep_setup setup = {.locks = locks > 0 ? locks : 1,
                         .ttl_ms = ttl_ms,
@@ -321,7 +330,7 @@ static void keep_case(const bench_options *options, const char *name, size_t ser
                         .seconds = options->seconds > least ? options->seconds : least};
     const bench_contender contenders[] = {{"redlock", keep_ours, &setup, "pipelined"},
                                           {"pipelined", keep_pipelined, &setup, "pipelined"}};
-    const bench_case one = {.bench = "keep",
+    const bench_case one = {.bench = bench,
                             .name = name,
                             .main_key = "server_cpu_us",
                             .is_smaller_better = true,
@@ -334,6 +343,13 @@ static void keep_case(const bench_options *options, const char *name, size_t ser
 void bench_keep(const bench_options *options) {
     int64_t locks = options->locks < NUMBER_MAX ? options->locks : NUMBER_MAX;
 
-    keep_case(options, "one-node", 1, locks);
-    keep_case(options, "five-nodes", OURS_URLS_MAX, locks / 5);
+    keep_case(options, "keep", "one-node", 1, locks);
+    keep_case(options, "keep", "five-nodes", 5, locks / 5);
+}
+
+void bench_locks_point(const bench_options *options, int64_t locks) {
+    char name[24];
+
+    (void)snprintf(name, sizeof(name), "%lld", (long long)locks);
+    keep_case(options, "locks", name, 1, locks);
 }

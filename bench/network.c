@@ -1,4 +1,4 @@
-/* network.c -- five relays in one process. */
+/* network.c -- a relay for each server, all in one process. */
 #include "network.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #define PINGS 100
 
 static void relays_delay(bench_network *network, test_proxy **relays) {
-    for (int i = 0; i < FAN_NODES; i++) {
+    for (int i = 0; i < network->plan.count; i++) {
         int64_t delay_us = network->plan.round_trip_us[i] - network->shared->own_us;
         int64_t there_us = delay_us > 0 ? delay_us / 2 : 0;
         test_proxy_delay(relays[i], there_us, there_us);
@@ -16,11 +16,11 @@ static void relays_delay(bench_network *network, test_proxy **relays) {
 
 static int network_main(void *ctx, int index, const bench_child *gate) {
     bench_network *network = ctx;
-    test_proxy *relays[FAN_NODES];
+    test_proxy *relays[FAN_NODES_MAX];
 
     (void)index;
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL); /* threads that are started inherit it */
-    for (int i = 0; i < FAN_NODES; i++) {
+    for (int i = 0; i < network->plan.count; i++) {
         relays[i] = test_proxy_start(test_server_socket(network->servers[i]));
         test_proxy_set_mode(relays[i], network->plan.mode[i]);
         network->shared->ports[i] = test_proxy_port(relays[i]);
@@ -38,7 +38,7 @@ void bench_network_start(bench_network *network, const bench_network_plan *plan,
     network->shared = bench_share(sizeof(*network->shared));
     bench_child_start(&network->child, network_main, network, 0);
     bool is_ready = bench_child_is_ready(&network->child, 10000);
-    for (int i = 0; i < FAN_NODES; i++) {
+    for (int i = 0; i < network->plan.count; i++) {
         (void)snprintf(network->urls[i], sizeof(network->urls[i]), "redis://127.0.0.1:%d",
                        network->shared->ports[i]);
     }

@@ -6,7 +6,7 @@
 
 #include "meter.h"
 
-#define OURS_URLS_MAX 5
+#define OURS_URLS_MAX 15
 
 /* A client of these URLs that has taken and given back a lock, so that it is connected and warm. */
 redlock_client *ours_connect(const char *const *urls, size_t count,

@@ -6,6 +6,7 @@
 
 #include "ours.h"
 #include "record.h"
+#include "secure.h"
 
 typedef struct bench_work bench_work;
 
@@ -21,12 +22,14 @@ struct bench_work {
     bench_loop_fn *loop;
     uint32_t acquire_flags;          /* of the library */
     redlock_client *client;          /* of the library: one for all threads */
+    const bench_secure *secure;      /* of the TLS loop */
     const char *url;                 /* of the loops: each thread has a connection of its own */
     const bench_recording *commands; /* of the loops */
     int in_flight;                   /* of the pipelined loop: cycles at once */
 };
 
-bench_loop_fn bench_loop_ours, bench_loop_hiredis, bench_loop_raw, bench_loop_pipelined;
+bench_loop_fn bench_loop_ours, bench_loop_hiredis, bench_loop_raw, bench_loop_pipelined,
+    bench_loop_secure;
 
 /* Does it, and tells cycles_per_s, latencies and costs.  ctx is a bench_work. */
 bench_run_fn bench_work_run;

@@ -122,6 +122,11 @@ int main(void) { return 0; }' -lhiredis
     need util-linux has_command flock
 }
 
+need_for_plots() {
+    need gnuplot-nox has_command gnuplot
+    need python3 test -x /usr/bin/python3
+}
+
 # Other clients to measure beside ours.
 need_for_peers() {
     need python3-redis python_has redis.lock

@@ -26,6 +26,9 @@
  * with all that it has not read yet: a RELEASE behind a grant would never be executed. */
 #define LINGER_NS_MAX (UINT64_C(250) * REDLOCK_NS_PER_MS)
 
+/* Calls beyond sleep each on a condition of its own, and are woken with the mutex held. */
+#define SEATS 64
+
 #define CONNS_MAX (2u * REDLOCK_NODE_MAX)
 
 struct redlock_engine {
@@ -43,9 +46,12 @@ struct redlock_engine {
     uint8_t channel[REDLOCK_CHANNEL_BYTES];
     uint8_t label[REDLOCK_NAME_BYTES_MAX], prefix[REDLOCK_NAME_BYTES_MAX];
     bool leading, polling, delivering;
-    bool links_changed;    /* a connect or hang-up since the leader made its poll set */
-    redlock_ns poll_until; /* polling: when the leader comes back by itself */
-    redlock_list waiters;  /* sleeping calls, oldest first */
+    bool links_changed;          /* a connect or hang-up since the leader made its poll set */
+    redlock_ns poll_until;       /* polling: when the leader comes back by itself */
+    redlock_list waiters;        /* sleeping calls that are not done, oldest first */
+    pthread_cond_t seats[SEATS]; /* where calls sleep */
+    uint64_t seats_taken;        /* a bit for each */
+    uint64_t seats_to_wake;      /* signalled once the mutex is free */
     pthread_cond_t changed;
     pthread_t keeper;
     pthread_cond_t keeper_cond;
@@ -111,6 +117,9 @@ static void engine_free(redlock_engine *engine) {
     if (!redlock_fork_is_child(&engine->fork)) {
         (void)pthread_cond_destroy(&engine->keeper_cond);
         (void)pthread_cond_destroy(&engine->changed);
+        for (uint32_t i = 0; i < SEATS; i++) {
+            (void)pthread_cond_destroy(&engine->seats[i]);
+        }
         (void)pthread_mutex_destroy(&engine->mutex);
     }
     redlock_fork_deinit(&engine->fork);
@@ -135,6 +144,9 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
     (void)pthread_mutex_init(&engine->mutex, NULL);
     cond_init(&engine->keeper_cond);
     cond_init(&engine->changed);
+    for (uint32_t i = 0; i < SEATS; i++) {
+        cond_init(&engine->seats[i]);
+    }
     redlock_fork_init(&engine->fork);
     redlock_list_init(&engine->waiters);
     engine->ends_at = REDLOCK_NEVER;
@@ -177,8 +189,24 @@ void redlock_engine_lock(redlock_engine *engine) {
     (void)pthread_mutex_lock(&engine->mutex); /* a normal mutex, never recursive: cannot fail */
 }
 
+/* Seats live as long as the engine, so they can be signalled without the mutex: a thread that is woken
+ * while we hold it would only run into it, and sleep again. */
+static void seats_wake(redlock_engine *engine, uint64_t seats) {
+    for (; seats != 0; seats &= seats - 1) {
+        (void)pthread_cond_signal(&engine->seats[__builtin_ctzll(seats)]);
+    }
+}
+
+static uint64_t seats_to_wake_take(redlock_engine *engine) {
+    uint64_t seats = engine->seats_to_wake;
+    engine->seats_to_wake = 0;
+    return seats;
+}
+
 void redlock_engine_unlock(redlock_engine *engine) {
+    uint64_t seats = seats_to_wake_take(engine);
     (void)pthread_mutex_unlock(&engine->mutex);
+    seats_wake(engine, seats);
 }
 
 redlock_core *redlock_engine_core(redlock_engine *engine) {
@@ -406,15 +434,47 @@ static void help_leader(redlock_engine *engine) {
     }
 }
 
+/* [locked] Wakes it if it sleeps, at the latest when the mutex is free. */
+static void call_wake(redlock_engine *engine, redlock_call *call) {
+    if (!redlock_link_is_linked(&call->link)) {
+        return;
+    }
+    if (call->seat == REDLOCK_SEAT_NONE) {
+        (void)pthread_cond_signal(&call->cond);
+    } else {
+        engine->seats_to_wake |= UINT64_C(1) << call->seat;
+    }
+}
+
+static void call_sleep(redlock_engine *engine, redlock_call *call) {
+    pthread_cond_t *cond = &call->cond;
+    seats_wake(engine, seats_to_wake_take(engine)); /* the wait does not pass by unlock */
+    redlock_list_append(&engine->waiters, &call->link);
+    if (~engine->seats_taken != 0) {
+        call->seat = (uint32_t)__builtin_ctzll(~engine->seats_taken);
+        engine->seats_taken |= UINT64_C(1) << call->seat;
+        cond = &engine->seats[call->seat];
+    } else {
+        cond_init(cond);
+    }
+    (void)pthread_cond_wait(cond, &engine->mutex);
+    redlock_list_remove(&call->link);
+    if (call->seat == REDLOCK_SEAT_NONE) {
+        (void)pthread_cond_destroy(cond);
+    } else {
+        engine->seats_taken &= ~(UINT64_C(1) << call->seat);
+        call->seat = REDLOCK_SEAT_NONE;
+    }
+}
+
 void redlock_call_init(redlock_call *call) {
-    *call = (redlock_call){.done = false};
-    cond_init(&call->cond);
+    *call = (redlock_call){.seat = REDLOCK_SEAT_NONE};
 }
 
 void redlock_engine_complete(redlock_engine *engine, redlock_call *call) {
-    (void)engine;
     call->done = true;
-    (void)pthread_cond_signal(&call->cond);
+    call_wake(engine, call);
+    redlock_list_remove(&call->link); /* leading is for those who still wait */
 }
 
 void redlock_engine_step(redlock_engine *engine, const redlock_fact *fact) {
@@ -426,6 +486,7 @@ void redlock_engine_wake(redlock_engine *engine) {
 }
 
 void redlock_engine_wait_change(redlock_engine *engine) {
+    seats_wake(engine, seats_to_wake_take(engine));
     (void)pthread_cond_wait(&engine->changed, &engine->mutex);
 }
 
@@ -437,6 +498,7 @@ void redlock_engine_changed(redlock_engine *engine) {
 
 static void keeper_sleep(redlock_engine *engine, redlock_ns until, redlock_ns now) {
     engine->keeper_until = until;
+    seats_wake(engine, seats_to_wake_take(engine));
     if (until == REDLOCK_NEVER) {
         (void)pthread_cond_wait(&engine->keeper_cond, &engine->mutex);
     } else {
@@ -521,7 +583,7 @@ static void hand_over(redlock_engine *engine) {
     }
     redlock_link *first = redlock_list_first(&engine->waiters);
     if (first != NULL) {
-        (void)pthread_cond_signal(&REDLOCK_LIST_ELEMENT(first, redlock_call, link)->cond);
+        call_wake(engine, REDLOCK_LIST_ELEMENT(first, redlock_call, link));
         return;
     }
     engine->left_at = redlock_clock_now();
@@ -546,9 +608,7 @@ void redlock_engine_wait(redlock_engine *engine, redlock_call *call) {
         }
         help_leader(engine);
         if (!call->done && engine->leading) {
-            redlock_list_append(&engine->waiters, &call->link);
-            (void)pthread_cond_wait(&call->cond, &engine->mutex);
-            redlock_list_remove(&call->link);
+            call_sleep(engine, call);
         }
     }
     if (engine->leading) { /* done at once, but there may be bytes to write */
@@ -557,7 +617,6 @@ void redlock_engine_wait(redlock_engine *engine, redlock_call *call) {
         (void)flush_all(engine);
         deliver_events(engine);
     }
-    (void)pthread_cond_destroy(&call->cond);
     hand_over(engine);
 }
 

@@ -40,10 +40,13 @@ typedef struct redlock_engine_hooks {
     void (*deliver)(void *ctx);    /* without the mutex, by one thread at a time */
 } redlock_engine_hooks;
 
+#define REDLOCK_SEAT_NONE UINT32_MAX
+
 /* One blocked caller; lives on its stack. */
 typedef struct redlock_call {
     redlock_link link;
-    pthread_cond_t cond;
+    pthread_cond_t cond; /* only where it sleeps without a seat */
+    uint32_t seat;
     bool done;
 } redlock_call;
 

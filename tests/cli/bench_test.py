@@ -32,7 +32,10 @@ def run(*arguments):
         return [], f"exit {done.returncode}: {done.stderr}"
     if left:
         return [], f"left behind: {left}"
-    return [json.loads(line) for line in done.stdout.splitlines()], ""
+    machine, *objects = [json.loads(line) for line in done.stdout.splitlines()]
+    if any(key not in machine for key in ("redlock", "server", "system", "cores", "time")):
+        return [], f"the first line does not tell machine and versions: {machine}"
+    return objects, ""
 
 
 def lacking(objects, keys):
@@ -72,6 +75,21 @@ def test_handoff():
     )
 
 
+def test_tls():
+    objects, problem = run("solo", "--case", "1-tls")
+    if "no such case" in problem:
+        return  # a build without TLS
+    check("one caller over TLS", problem or lacking(objects, ("cycles_per_s", "p99_us") + COSTS))
+
+
+def test_curve():
+    objects, problem = run("curves", "--case", "locks", "--locks", "10")
+    told = [(one["bench"], one["case"], one["contender"]) for one in objects]
+    wanted = [("locks", "10", "redlock"), ("locks", "10", "pipelined")]
+    problem = problem or lacking(objects, ("renewals_per_s", "script_us", "server_cpu_us"))
+    check("a curve is a row of points", problem or ("" if told == wanted else f"{told}"))
+
+
 def test_wrong_use():
     done = subprocess.run([BENCH, "quick"], capture_output=True, text=True, check=False, timeout=150)
     check("what is not there is refused", "" if done.returncode == 64 else f"exit {done.returncode}")
@@ -79,6 +97,8 @@ def test_wrong_use():
 
 test_solo()
 test_handoff()
+test_tls()
+test_curve()
 test_wrong_use()
 print(f"1..{len(results)}")
 raise SystemExit(0 if all(results) else 1)

@@ -17,7 +17,7 @@
 
 #include "fleet.h"
 
-#define THREADS_MAX 32
+#define THREADS_MAX 100
 
 typedef struct worker {
     pthread_t thread;
@@ -124,6 +124,17 @@ static void four_commands_in_flight_serve_32_threads(void **state) {
     client = test_fleet_client(&fleet, &options);
     start(0, 32, 30, own_names);
     join(0, 32);
+}
+
+/* More than the engine has seats for, nearly all of them asleep. */
+static void four_commands_in_flight_serve_a_hundred_threads(void **state) {
+    (void)state;
+    redlock_client_options options = REDLOCK_INIT(redlock_client_options);
+    options.inflight_max = 4;
+    redlock_client_destroy(client);
+    client = test_fleet_client(&fleet, &options);
+    start(0, 100, 10, own_names);
+    join(0, 100);
 }
 
 static void *one_name(void *ctx) {
@@ -334,11 +345,17 @@ static void clients_come_and_go_without_a_trace(void **state) {
 int main(void) {
 #define LIVE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        LIVE(sixteen_threads_with_own_names),     LIVE(four_commands_in_flight_serve_32_threads),
-        LIVE(eight_threads_count_under_one_lock), LIVE(kept_locks_live_beside_busy_threads),
-        LIVE(extending_and_asking_in_parallel),   LIVE(canceled_by_another_thread),
-        LIVE(canceled_by_a_signal_handler),       LIVE(canceled_while_others_lead),
-        LIVE(destroyed_while_the_keeper_renews),  LIVE(clients_come_and_go_without_a_trace),
+        LIVE(sixteen_threads_with_own_names),
+        LIVE(four_commands_in_flight_serve_32_threads),
+        LIVE(four_commands_in_flight_serve_a_hundred_threads),
+        LIVE(eight_threads_count_under_one_lock),
+        LIVE(kept_locks_live_beside_busy_threads),
+        LIVE(extending_and_asking_in_parallel),
+        LIVE(canceled_by_another_thread),
+        LIVE(canceled_by_a_signal_handler),
+        LIVE(canceled_while_others_lead),
+        LIVE(destroyed_while_the_keeper_renews),
+        LIVE(clients_come_and_go_without_a_trace),
     };
     return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
