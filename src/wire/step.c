@@ -214,9 +214,11 @@ static const step_error errors[] = {
     {"ERR Client sent AUTH", REDLOCK_AUTH},
     {"ERR invalid password", REDLOCK_AUTH},
     {"NOPERM ", REDLOCK_NO_PERMISSION},
-    /* A step's own command or key is forbidden, as Redis says it before and in 7.0. */
+    /* A step's own command or key is forbidden, as Redis says it before 7.0, in 7.0, and as it and
+     * Valkey say it since. */
     {"The user executing the script can't", REDLOCK_NO_PERMISSION},
     {"ERR The user executing the script can't", REDLOCK_NO_PERMISSION},
+    {"ERR ACL failure in script", REDLOCK_NO_PERMISSION},
     {"READONLY ", REDLOCK_REPLICA},
     {"MASTERDOWN ", REDLOCK_REPLICA},
 };
@@ -232,8 +234,10 @@ static redlock_status error_status_at_start(redlock_bytes words) {
 
 redlock_status redlock_step_error_status(redlock_bytes words) {
     /* Before Redis 7 an error inside a script came wrapped: "ERR Error running script (call to
-     * ...): @user_script:12: -READONLY You can't ...". */
-    bool is_wrapped = redlock_bytes_has_prefix(words, redlock_bytes_of("ERR Error running script"));
+     * ...): @user_script:12: -READONLY You can't ...", or from pcall from "@user_script:" on. */
+    bool is_wrapped =
+        redlock_bytes_has_prefix(words, redlock_bytes_of("ERR Error running script")) ||
+        redlock_bytes_has_prefix(words, redlock_bytes_of("@user_script:"));
     redlock_status status = error_status_at_start(words);
 
     while (is_wrapped && status == REDLOCK_REFUSED && words.len > 0) {
