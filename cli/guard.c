@@ -180,7 +180,7 @@ bool redlock_guard_is_reaped(redlock_guard *guard, pid_t pid) {
 
 static void timer_set(const redlock_guard *guard, int64_t at_ms) {
     const struct itimerspec timer = {
-        .it_value = {.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000}};
+        .it_value = {.tv_sec = (time_t)(at_ms / 1000), .tv_nsec = (long)(at_ms % 1000 * 1000000)}};
 
     (void)timerfd_settime(guard->timer_fd, TFD_TIMER_ABSTIME, &timer, NULL);
 }

@@ -144,6 +144,31 @@ int LLVMFuzzerTestOneInput(const char *at, unsigned long len) { return !at && le
 int main(void) { return redisReaderCreate() == 0; }' -lhiredis
 }
 
+# Cross compilers with their libc, and an emulator, for the architectures in `archs`.
+need_for_archs() {
+    local arch
+    need redis-server has_either redis-server valkey-server
+    need dpkg-dev has_command dpkg-source
+    for arch in "${archs[@]}"; do
+        case $arch in
+        s390x) need_cross s390x-linux-gnu s390x ;;
+        armhf) need_cross arm-linux-gnueabihf armhf ;;
+        i386) need_cross i686-linux-gnu i386 ;;
+        musl) need musl-tools has_command musl-gcc ;;
+        esac
+        case $arch in
+        s390x) need qemu-user-static has_command qemu-s390x-static ;;
+        armhf) need qemu-user-static has_command qemu-arm-static ;;
+        esac
+    done
+}
+
+need_cross() { # need_cross COMPILER ARCH
+    need "gcc-$1" has_command "$1-gcc"
+    need "libc6-dev-$2-cross" compiles "$1-gcc" '#include <stdio.h>
+int main(void) { return 0; }'
+}
+
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then
         env DEBIAN_FRONTEND=noninteractive "$@"

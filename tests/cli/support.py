@@ -15,7 +15,7 @@ import time
 import traceback
 
 REDLOCK = os.path.join(os.environ.get("REDLOCK_BIN_DIR", "build/release"), "redlock")
-SERVER = shutil.which("redis-server") or shutil.which("valkey-server")
+SERVER = os.environ.get("REDLOCK_TEST_SERVER") or shutil.which("redis-server") or shutil.which("valkey-server")
 # Sanitizers and busy machines are slow: what has to happen is waited for so long, and no longer.
 PATIENCE = 60.0
 # For locks with a short ttl, whose servers have only a twentieth of it for an answer: who may wait for

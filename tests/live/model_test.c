@@ -258,7 +258,7 @@ static void every_precondition(void **state) {
             }
         }
     }
-    printf("# %s: %" PRIu64 " combinations\n", p->name, count);
+    printf("# %" PRIu64 " combinations\n", count);
 }
 
 /* --- random commands -------------------------------------------------------------------------- */
@@ -428,7 +428,7 @@ static void random_commands(void **state) {
             usleep((useconds_t)draw(p, 3000)); /* lets keys end */
         }
     }
-    printf("# %s: %" PRIu64 " steps, %" PRIu64 " of them over the end of a millisecond\n", p->name,
+    printf("# %" PRIu64 " steps, %" PRIu64 " of them over the end of a millisecond\n",
            p->step_count, p->edge_count);
 }
 

@@ -416,7 +416,7 @@ static void a_lost_subscription_comes_back_and_keeps_the_place(void **state) {
 static void who_may_not_subscribe_is_served_by_polling(void **state) {
     live_bench *bench = *state;
     char *told = test_server_ask(bench->server, "ACL", "SETUSER", "mute", "on", "nopass", "~*",
-                                 "+@all", "-subscribe", "resetchannels", NULL);
+                                 "+@all", "-subscribe", NULL);
     assert_string_equal(told, "OK");
     free(told);
     char url[200];

@@ -142,7 +142,7 @@ int64_t test_now_ms(void) {
 }
 
 void test_nap_ms(int64_t ms) {
-    struct timespec left = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    struct timespec left = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000 * 1000000)};
     while (nanosleep(&left, &left) != 0 && errno == EINTR) {
     }
 }

@@ -1,7 +1,6 @@
 /* pair.c -- sends to both, and looks for an instant at which the model says what the server said. */
 #include "pair.h"
 
-#include <dirent.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -529,8 +528,7 @@ static void step_explain(test_pair *p, const test_step *s, const seen *saw) {
     redlock_bytes command = {.at = s->command.at, .len = s->command.len};
     course time = {.at_us = saw->from_us};
 
-    fprintf(stderr, "# %s, step %" PRIu64 ", REDLOCK_SEED=%" PRIu64 "\n", p->name, p->step_count,
-            p->seed);
+    fprintf(stderr, "# step %" PRIu64 ", REDLOCK_SEED=%" PRIu64 "\n", p->step_count, p->seed);
     print_bytes("before", (redlock_bytes){.at = s->before.at, .len = s->before.len});
     print_bytes("command", command);
     print_bytes("server", (redlock_bytes){.at = saw->reply, .len = saw->reply_len});
@@ -556,7 +554,7 @@ void test_step_run(test_pair *p, const test_step *s) {
     step_see(p, s, &saw);
     if (!model_follows(p, s, &saw)) {
         step_explain(p, s, &saw);
-        fail_msg("the model and %s differ", p->name);
+        fail_msg("the model and the server differ");
     }
 }
 
@@ -587,7 +585,7 @@ void test_pair_run_blind(test_pair *p, const test_bytes *command) {
         print_bytes("command", sent);
         print_bytes("server", saw);
         print_bytes("model ", said.bytes);
-        fail_msg("the model and %s differ", p->name);
+        fail_msg("the model and the server differ");
     }
 }
 
@@ -613,23 +611,18 @@ static bool server_is_exact(test_pair *p) {
     return is_exact;
 }
 
-/* `program` is NULL for the one that is installed. */
-static test_pair *pair_create(const char *name, const char *program) {
+static test_pair *pair_create(void) {
     static const char *const arguments[] = {"--enable-protected-configs", "yes", NULL};
     test_pair *p = calloc(1, sizeof *p);
 
     assert_non_null(p);
-    snprintf(p->name, sizeof p->name, "%s", name);
-    if (program != NULL) {
-        assert_return_code(setenv("REDLOCK_TEST_SERVER", program, 1), 0);
-    }
     p->server = test_server_start(arguments);
     p->is_exact = server_is_exact(p);
     p->seed = seed_of_run();
     redlock_prng_init(&p->prng, p->seed);
     p->model = redlock_sim_server_create(p->seed, RUN_M);
     test_pair_connect(p);
-    printf("# %s: REDLOCK_SEED=%" PRIu64 "%s\n", name, p->seed,
+    printf("# REDLOCK_SEED=%" PRIu64 "%s\n", p->seed,
            p->is_exact ? "" : " (another version: only the kinds of errors are compared)");
     return p;
 }
@@ -659,71 +652,20 @@ static int part_setup(void **state) {
 }
 
 #define PARTS_MAX 16
-#define SERVERS_MAX 8
-
-typedef struct plan {
-    struct CMUnitTest tests[SERVERS_MAX * PARTS_MAX];
-    char names[SERVERS_MAX * PARTS_MAX][128];
-    test_pair *pairs[SERVERS_MAX];
-    char programs[SERVERS_MAX][512];
-    const test_part *parts;
-    size_t part_count;
-    size_t count; /* of servers */
-} plan;
-
-static void plan_add(plan *all, const char *name, const char *program) {
-    assert_true(all->count < SERVERS_MAX);
-    size_t at = all->count++;
-
-    all->pairs[at] = pair_create(name, program);
-    for (size_t i = 0; i < all->part_count; i++) {
-        char *title = all->names[at * all->part_count + i];
-
-        snprintf(title, sizeof all->names[0], "%s: %s", name, all->parts[i].name);
-        all->tests[at * all->part_count + i] =
-            (struct CMUnitTest){.name = title,
-                                .test_func = all->parts[i].function,
-                                .setup_func = part_setup,
-                                .initial_state = all->pairs[at]};
-    }
-}
-
-/* Folders with a program called "server" in them. */
-static void plan_add_folder(plan *all, const char *folder) {
-    DIR *listing = opendir(folder);
-    struct dirent *entry;
-
-    if (listing == NULL) {
-        fail_msg("REDLOCK_TEST_SERVERS: no folder %s", folder);
-    }
-    while ((entry = readdir(listing)) != NULL) {
-        char *program = all->programs[all->count];
-
-        snprintf(program, sizeof all->programs[0], "%s/%s/server", folder, entry->d_name);
-        if (entry->d_name[0] != '.' && access(program, X_OK) == 0) {
-            plan_add(all, entry->d_name, program);
-        }
-    }
-    closedir(listing);
-}
 
 int test_pairs_run(const char *title, const test_part *list, size_t count) {
-    const char *folder = getenv("REDLOCK_TEST_SERVERS");
-    plan *all = calloc(1, sizeof *all);
+    struct CMUnitTest tests[PARTS_MAX];
+    test_pair *p = pair_create();
     int failed;
 
-    assert_non_null(all);
     assert_true(count <= PARTS_MAX);
-    all->parts = list;
-    all->part_count = count;
-    plan_add(all, "redis-server", NULL);
-    if (folder != NULL && folder[0] != '\0') {
-        plan_add_folder(all, folder);
+    for (size_t i = 0; i < count; i++) {
+        tests[i] = (struct CMUnitTest){.name = list[i].name,
+                                       .test_func = list[i].function,
+                                       .setup_func = part_setup,
+                                       .initial_state = p};
     }
-    failed = _cmocka_run_group_tests(title, all->tests, all->count * count, NULL, NULL);
-    for (size_t i = 0; i < all->count; i++) {
-        pair_destroy(all->pairs[i]);
-    }
-    free(all);
+    failed = _cmocka_run_group_tests(title, tests, count, NULL, NULL);
+    pair_destroy(p);
     return failed;
 }

@@ -31,7 +31,6 @@ typedef struct test_bytes {
 typedef struct test_pair { /* a real server and its model */
     test_server *server;
     redlock_sim_server *model;
-    char name[64];
     bool is_exact; /* the version whose wordings the model has */
     int fd;
     uint8_t in[REDLOCK_RESP_REPLY_BYTES_MAX];
@@ -56,9 +55,8 @@ typedef struct test_part {
     void (*function)(void **state); /* *state is the test_pair */
 } test_part;
 
-/* Runs each part on the installed server and, where the environment's REDLOCK_TEST_SERVERS is a
- * folder, on every NAME/server in it.  A part begins with both sides empty.  REDLOCK_SEED replays
- * what p->prng draws.  Returns what main has to. */
+/* Runs each part; it begins with both sides empty.  REDLOCK_SEED replays what p->prng draws.  Returns
+ * what main has to. */
 int test_pairs_run(const char *title, const test_part *parts, size_t count);
 
 /* `before` is filled by the caller, with as many commands as before_count. */

@@ -239,7 +239,8 @@ static nfds_t fill_poll(test_proxy *proxy, struct pollfd *fds) {
 static void sleep_until_news(test_proxy *proxy, struct pollfd *fds, nfds_t count) {
     int64_t due = next_due(proxy), now = now_us();
     int64_t left = due == NEVER_US ? 1000000 : due > now ? due - now : 0;
-    const struct timespec nap = {.tv_sec = left / 1000000, .tv_nsec = left % 1000000 * 1000};
+    const struct timespec nap = {.tv_sec = (time_t)(left / 1000000),
+                                 .tv_nsec = (long)(left % 1000000 * 1000)};
     (void)pthread_mutex_unlock(&proxy->mutex);
     (void)ppoll(fds, count, &nap, NULL);
     (void)pthread_mutex_lock(&proxy->mutex);

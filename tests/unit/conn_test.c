@@ -4,7 +4,6 @@
 #include "drive/conn.h"
 
 #include <arpa/inet.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -36,29 +35,25 @@
 
 /* --- getaddrinfo: "missing.test" does not exist, "two.test" has two ports ----------------------- */
 
-typedef int getaddrinfo_fn(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+/* The linker puts the second in front of the first, in programs of every kind. */
+int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret);
 
 static char two_ports[2][6]; /* what "two.test" answers */
 
-static getaddrinfo_fn *getaddrinfo_real(void) {
-    void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
-    getaddrinfo_fn *fn;
-    memcpy(&fn, &symbol, sizeof fn);
-    return fn;
-}
-
-int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
-                struct addrinfo **ret) {
-    getaddrinfo_fn *real = getaddrinfo_real();
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret) {
     bool is_numeric = (hints->ai_flags & AI_NUMERICHOST) != 0;
     if (!is_numeric && strcmp(host, "missing.test") == 0) {
         return EAI_NONAME;
     }
     if (is_numeric || strcmp(host, "two.test") != 0) {
-        return real(host, service, hints, ret);
+        return __real_getaddrinfo(host, service, hints, ret);
     }
-    int rc = real("127.0.0.1", two_ports[0], hints, ret);
-    return rc != 0 ? rc : real("127.0.0.1", two_ports[1], hints, &(*ret)->ai_next);
+    int rc = __real_getaddrinfo("127.0.0.1", two_ports[0], hints, ret);
+    return rc != 0 ? rc : __real_getaddrinfo("127.0.0.1", two_ports[1], hints, &(*ret)->ai_next);
 }
 
 /* --- connecting ----------------------------------------------------------------------------------- */

@@ -1,7 +1,6 @@
 /* resolve_test.c -- names to addresses; a getaddrinfo of our own makes some lookups hang at will. */
 #include "drive/resolve.h"
 
-#include <dlfcn.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -19,24 +18,21 @@
 
 /* --- the C library's getaddrinfo, but "hang" waits for `gate` and "missing" is not found ------ */
 
-typedef int getaddrinfo_fn(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+/* The linker puts the second in front of the first, in programs of every kind. */
+int __real_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret);
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret);
 
 static sem_t gate;
 static atomic_uint hanging;
 static atomic_bool signals_are_open; /* a lookup's thread would take a signal of the application */
 
-static getaddrinfo_fn *getaddrinfo_real(void) {
-    void *symbol = dlsym(RTLD_NEXT, "getaddrinfo");
-    getaddrinfo_fn *fn;
-    memcpy(&fn, &symbol, sizeof fn);
-    return fn;
-}
-
-int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
-                struct addrinfo **ret) {
+int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+                       struct addrinfo **ret) {
     bool is_numeric = (hints->ai_flags & AI_NUMERICHOST) != 0;
     if (is_numeric || (strcmp(host, "hang") != 0 && strcmp(host, "missing") != 0)) {
-        return getaddrinfo_real()(host, service, hints, ret);
+        return __real_getaddrinfo(host, service, hints, ret);
     }
     sigset_t blocked;
     (void)pthread_sigmask(SIG_SETMASK, NULL, &blocked);
@@ -50,7 +46,7 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
     while (sem_wait(&gate) != 0) {
     }
     atomic_fetch_sub(&hanging, 1);
-    return getaddrinfo_real()("127.0.0.1", service, hints, ret);
+    return __real_getaddrinfo("127.0.0.1", service, hints, ret);
 }
 
 /* --- fixture ---------------------------------------------------------------------------------- */

@@ -26,8 +26,8 @@ typedef struct byte_stream {
     size_t len;
 } byte_stream;
 
-static uint64_t upto(redlock_prng *prng, uint64_t bound) {
-    return redlock_prng_upto(prng, bound);
+static size_t upto(redlock_prng *prng, size_t bound) {
+    return (size_t)redlock_prng_upto(prng, bound);
 }
 
 /* --- making streams -------------------------------------------------------------------------- */
@@ -110,7 +110,7 @@ static void stream_add_reply(byte_stream *stream, redlock_prng *prng, int depth)
         stream_add_scalar(stream, prng);
         return;
     }
-    uint64_t count = upto(prng, depth == 0 ? 8 : 4);
+    size_t count = upto(prng, depth == 0 ? 8 : 4);
 
     stream_add_line(stream, '*', (long long)count);
     for (uint64_t i = 0; i < count; i++) {
@@ -149,11 +149,11 @@ static void stream_make(byte_stream *stream, uint64_t seed) {
 
     stream->len = 0;
     redlock_prng_init(&prng, seed);
-    for (uint64_t replies = 1 + upto(&prng, 2); replies > 0; replies--) {
+    for (size_t replies = 1 + upto(&prng, 2); replies > 0; replies--) {
         stream_add_reply(stream, &prng, 0);
     }
     if (seed % 3 != 0) {
-        for (uint64_t breaks = 1 + upto(&prng, 3); breaks > 0; breaks--) {
+        for (size_t breaks = 1 + upto(&prng, 3); breaks > 0; breaks--) {
             stream_break(stream, &prng);
         }
     }
