@@ -40,7 +40,11 @@ endfunction()
 redlock_add_flags(-Wduplicated-cond -Wduplicated-branches -Wjump-misses-init
                   -Wcomma -Wunreachable-code-break)
 
-if(REDLOCK_SANITIZE)
+if(REDLOCK_COVERAGE)
+    # Counters are added atomically, because threads share them; what an abort would lose is not missed.
+    target_compile_options(redlock_flags INTERFACE --coverage -fprofile-update=atomic)
+    target_link_options(redlock_flags INTERFACE --coverage)
+elseif(REDLOCK_SANITIZE)
     target_compile_options(redlock_flags INTERFACE
         -fsanitize=${REDLOCK_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(redlock_flags INTERFACE -fsanitize=${REDLOCK_SANITIZE})
