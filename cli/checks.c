@@ -407,6 +407,10 @@ static void judge_rights(const redlock_set *set, redlock_findings *findings) {
                     "without these it refuses what locks are made of");
         judge_lacks(exam, findings, REDLOCK_LEVEL_WARN, exam->lacks_wake,
                     "without these nobody who waits is woken: they poll, and in no order");
+        judge_lacks(
+            exam, findings, REDLOCK_LEVEL_WARN, exam->lacks_key,
+            "it is the doctor's own key, always empty: without it, whether the server writes "
+            "is not tried");
         if (exam->refusal[0] != '\0') {
             redlock_finding *finding =
                 redlock_finding_add(findings, REDLOCK_LEVEL_FAIL, "writes", exam->where);

@@ -137,7 +137,7 @@ static int number_compare(const void *a, const void *b) {
 
 static void judge_trips(const redlock_exam *exam, redlock_findings *findings,
                         int64_t *ret_median_us, int64_t *ret_worst_us) {
-    int64_t trips[REDLOCK_SAMPLES_MAX];
+    int64_t trips[REDLOCK_SAMPLES_MAX] = {0};
     size_t slow = 0;
     char median[REDLOCK_LENGTH_BYTES];
     char worst[REDLOCK_LENGTH_BYTES];

@@ -296,6 +296,15 @@ static bool takes_defaults(const char *subcommand) {
     return false;
 }
 
+/* What is kept while the subcommand runs are its options; URLs, which it reads anew, are none. */
+static void urls_wipe(redlock_config *config) {
+    for (size_t i = 0; i < config->count; i++) {
+        if (strcmp(config->entry[i].key, "url") == 0) {
+            explicit_bzero(config->entry[i].value, strlen(config->entry[i].value));
+        }
+    }
+}
+
 int redlock_config_expand(redlock_config *config, int argc, char **argv, int *ret_argc,
                           char ***ret_argv) {
     char **words = calloc((size_t)argc + KEY_COUNT + 1, sizeof(words[0]));
@@ -318,5 +327,6 @@ int redlock_config_expand(redlock_config *config, int argc, char **argv, int *re
         memcpy(words + count, argv + 1, (size_t)argc * sizeof(words[0])); /* and the NULL */
         *ret_argc = count + argc - 1;
     }
+    urls_wipe(config);
     return code;
 }

@@ -1,6 +1,7 @@
 /* doctor.c -- `redlock doctor`: do the servers deserve the trust that locks put into them? */
 #include <stdlib.h>
 
+#include "cli/acl.h"
 #include "cli/checks.h"
 #include "cli/commands.h"
 #include "cli/exam.h"
@@ -62,7 +63,7 @@ int redlock_doctor_main(int argc, char **argv) {
     int code = redlock_view_options_parse(&options, argc, argv);
 
     if (code == REDLOCK_GO_ON) {
-        code = doctor_run(&options);
+        code = options.is_acl ? redlock_acl_print(&options) : doctor_run(&options);
     }
     redlock_view_options_deinit(&options);
     return code;

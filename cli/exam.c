@@ -114,14 +114,26 @@ static int64_t time_read_us(const redlock_reply *reply) {
            number_tame(reply->first->next->text, 999999);
 }
 
+/* Whether the command is allowed is checked before its keys, so it is. */
+static bool is_key_refused(const redlock_reply *reply) {
+    return reply != NULL && reply->kind == REDLOCK_REPLY_ERROR &&
+           reply->status == REDLOCK_NO_PERMISSION &&
+           (strstr(reply->text, "access a key") != NULL ||
+            strstr(reply->text, "access one of the keys") != NULL); /* 7; 6 */
+}
+
 static void boot_ask(redlock_exam *exam, redlock_peer *peer, const char *prefix) {
     char key[REDLOCK_KEY_BYTES_MAX];
+    char key_rule[REDLOCK_KEY_BYTES_MAX + 1];
 
     (void)snprintf(key, sizeof(key), "%sredlock:{boot}", prefix);
+    (void)snprintf(key_rule, sizeof(key_rule), "~%s", key);
     exam->time_ms = time_read_us(redlock_peer_ask(peer, "TIME", NULL)) / 1000;
     const redlock_reply *reply = redlock_peer_ask(peer, "GET", key, NULL);
     if (reply != NULL && reply->kind == REDLOCK_REPLY_TEXT) {
         (void)snprintf(exam->boot, sizeof(exam->boot), "%s", reply->text);
+    } else if (is_key_refused(reply)) {
+        lacks_add(exam->lacks, sizeof(exam->lacks), key_rule);
     }
 }
 
@@ -139,10 +151,13 @@ static void rights_take(redlock_exam *exam, const redlock_reply *reply, const ch
         return;
     }
     if (reply->status == REDLOCK_NO_PERMISSION) {
-        bool is_key = strstr(reply->text, "key") != NULL;
         bool is_channel = strstr(reply->text, "channel") != NULL;
 
-        lacks_add(lacks, size, is_channel ? "&redlock:wake:*" : is_key ? key_rule : rule);
+        if (is_key_refused(reply)) {
+            lacks_add(exam->lacks_key, sizeof(exam->lacks_key), key_rule);
+        } else {
+            lacks_add(lacks, size, is_channel ? "&redlock:wake:*" : rule);
+        }
     } else if (strcmp(rule, "+set") == 0 && reply->status != REDLOCK_REPLICA) {
         (void)snprintf(exam->refusal, sizeof(exam->refusal), "%s", reply->text);
     }
@@ -169,10 +184,10 @@ static void rights_ask(redlock_exam *exam, redlock_peer *peer, const char *prefi
     static const char unknown[] = "0000000000000000000000000000000000000000";
     static const char channel[] = "redlock:wake:doctor";
     char key[REDLOCK_KEY_BYTES_MAX]; /* among redlock's own: nobody's data can be there */
-    char key_rule[REDLOCK_KEY_BYTES_MAX];
+    char key_rule[REDLOCK_KEY_BYTES_MAX + 1];
 
     (void)snprintf(key, sizeof(key), "%sredlock:{redlock-doctor}:probe", prefix);
-    (void)snprintf(key_rule, sizeof(key_rule), "~%sredlock:*", prefix);
+    (void)snprintf(key_rule, sizeof(key_rule), "~%s", key);
     const char *const probes[][7] = {
         {"+eval", "EVAL", "return 1", "0"},
         {"+evalsha", "EVALSHA", unknown, "0"},

@@ -45,6 +45,7 @@ typedef struct redlock_exam {
     int64_t tls_until_s; /* the end of its certificate, since 1970 */
     char user[64];       /* empty: the server does not tell */
     char lacks[256];     /* rules that the user needs and does not have, for ACL SETUSER */
+    char lacks_key[192]; /* the same for the key that only this looks at */
     char lacks_wake[64]; /* the same for publish and subscribe */
     char refusal[128];   /* the server's words about a write that it may not do now */
 

@@ -32,7 +32,7 @@ static int path_fails(const redlock_say *say, const char *path, const char *why)
 
 /* Names the set's folders, without touching them. */
 static int set_init(local_set *set, int size, const redlock_say *say) {
-    char runtime[REDLOCK_FOLDER_BYTES_MAX];
+    char runtime[REDLOCK_FOLDER_BYTES_MAX] = "";
     bool fits = redlock_folder_runtime(runtime);
     int length = snprintf(set->folder, sizeof(set->folder), "%s/local-%d", runtime, size);
 

@@ -22,6 +22,25 @@ static void line_defuse(char *text, size_t length) {
     }
 }
 
+/* A URL that was written in a wrong place: what may be its user and password is not repeated, even
+ * where the line was cut in the middle of it. */
+static void logins_hide(char *line, bool is_cut) {
+    char *at = line;
+
+    while ((at = strstr(at, "://")) != NULL) {
+        at += 3;
+        char *end = at + strcspn(at, " '\"");
+        char *sign = end;
+
+        while (sign > at && *sign != '@') {
+            sign--;
+        }
+        sign = is_cut && *end == '\0' ? end : sign;
+        memset(at, 'x', (size_t)(sign - at));
+        at = end;
+    }
+}
+
 static void line_write(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
 
 static void line_write(const char *format, va_list args) {
@@ -38,6 +57,7 @@ static void line_write(const char *format, va_list args) {
 
     size_t used = (size_t)length < room ? (size_t)length : room - 1;
     line_defuse(line + start_length, used);
+    logins_hide(line + start_length, (size_t)length >= room);
     line[start_length + used] = '\n';
     struct pollfd output = {.fd = STDERR_FILENO, .events = POLLOUT};
     /* A full pipe and a terminal that was stopped by Ctrl-S would hold us up for as long as they

@@ -12,8 +12,6 @@
 
 #include "cli/say.h"
 
-enum { PATH_BYTES = 4096 };
-
 /* What makes a file unfit for a password; NULL when nothing does. */
 static const char *file_wrong(int fd) {
     struct stat about;
@@ -27,7 +25,10 @@ static const char *file_wrong(int fd) {
     if (about.st_uid != geteuid() && about.st_uid != 0) {
         return "it belongs to somebody else";
     }
-    return (about.st_mode & 077U) != 0 ? "others may read or write it; chmod 600 it" : NULL;
+    /* Of root's, systemd's credentials are readable by a group: that is how it lets us in. */
+    bool is_lent = about.st_uid == 0 && geteuid() != 0;
+    mode_t forbidden = is_lent ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
+    return (about.st_mode & forbidden) != 0 ? "others may read or write it; chmod 600 it" : NULL;
 }
 
 static int first_line_read(int fd, const char *path, const char *topic,
@@ -43,7 +44,7 @@ static int first_line_read(int fd, const char *path, const char *topic,
 
 int redlock_secret_read(const char *path, const char *topic, char out[REDLOCK_SECRET_BYTES_MAX]) {
     const char *home = getenv("HOME");
-    char full[PATH_BYTES];
+    char full[REDLOCK_SECRET_PATH_BYTES];
     bool is_home = strncmp(path, "~/", 2) == 0 && home != NULL;
 
     (void)snprintf(full, sizeof(full), "%s%s", is_home ? home : "", is_home ? path + 1 : path);
@@ -59,6 +60,15 @@ int redlock_secret_read(const char *path, const char *topic, char out[REDLOCK_SE
                    : redlock_say_usage(topic, "the password file %s is not taken: %s", full, wrong);
     (void)close(fd);
     return code;
+}
+
+bool redlock_secret_credential(char *path, size_t size) {
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    int len = folder != NULL && folder[0] == '/'
+                  ? snprintf(path, size, "%s/redlock.password", folder)
+                  : -1;
+
+    return len > 0 && (size_t)len < size && access(path, F_OK) == 0;
 }
 
 /* Writes behind `len` bytes of `out`, which has room for it. */

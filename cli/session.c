@@ -84,7 +84,9 @@ static int servers_find(redlock_session *session, redlock_session_options *optio
 int redlock_session_look(redlock_session *session, redlock_session_options *options) {
     int code = servers_find(session, options);
 
-    return code == 0 ? client_open(session) : code;
+    code = code == 0 ? client_open(session) : code;
+    redlock_urls_forget(&options->urls);
+    return code;
 }
 
 int redlock_session_open(redlock_session *session, redlock_session_options *options) {
@@ -101,6 +103,7 @@ int redlock_session_open(redlock_session *session, redlock_session_options *opti
     }
 
     int code_of_client = client_open(session);
+    redlock_urls_forget(&options->urls); /* a command may run for days */
     const redlock_exposition what = {
         .client = session->client, .name = options->name, .subcommand = options->topic};
 

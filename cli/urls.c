@@ -79,6 +79,11 @@ void redlock_urls_blank(char *text) {
     memset(start, 'x', (size_t)(end - start));
 }
 
+static void wiped_free(char *text) {
+    explicit_bzero(text, strlen(text));
+    free(text);
+}
+
 static int list_add(redlock_urls *urls, const char *list, const char *topic) {
     int code = 0;
 
@@ -90,7 +95,7 @@ static int list_add(redlock_urls *urls, const char *list, const char *topic) {
             return REDLOCK_EXIT_SYSTEM;
         }
         code = redlock_urls_add(urls, one, topic);
-        free(one);
+        wiped_free(one);
         list += length;
     }
     return code;
@@ -111,6 +116,7 @@ static int password_find(const redlock_urls *urls, const redlock_config *config,
                          char out[REDLOCK_SECRET_BYTES_MAX]) {
     const char *password = redlock_config_environment("password");
     const char *file = urls->password_file;
+    char credential[REDLOCK_SECRET_PATH_BYTES];
 
     out[0] = '\0';
     if (file == NULL && password != NULL) {
@@ -120,6 +126,9 @@ static int password_find(const redlock_urls *urls, const redlock_config *config,
                    : redlock_say_usage(topic, "the password in REDLOCK_PASSWORD is too long");
     }
     file = file != NULL ? file : redlock_config_environment("password-file");
+    if (file == NULL && redlock_secret_credential(credential, sizeof(credential))) {
+        file = credential;
+    }
     file = file != NULL ? file : redlock_config_value(config, "password-file", 0);
     return file != NULL ? redlock_secret_read(file, topic, out) : 0;
 }
@@ -136,7 +145,7 @@ static int logins_add(redlock_urls *urls, const redlock_config *config, const ch
         if (url == NULL) {
             code = REDLOCK_EXIT_SYSTEM;
         } else {
-            free(urls->url[i]);
+            wiped_free(urls->url[i]);
             urls->url[i] = url;
         }
     }
@@ -156,6 +165,20 @@ static void insecure_say(const redlock_urls *urls) {
         redlock_say_error(&loud,
                           "WARNING: --tls-insecure: nobody checks who the server is; whoever "
                           "is in between reads the password and grants any lock");
+    }
+}
+
+/* /proc/PID/environ shows what the environment was at the start, in place: there, too, no password
+ * stays. */
+static void environment_wipe(void) {
+    char *password = getenv("REDLOCK_PASSWORD");
+    char *list = getenv("REDLOCK_URL");
+
+    if (password != NULL) {
+        explicit_bzero(password, strlen(password));
+    }
+    if (list != NULL) {
+        redlock_urls_blank(list);
     }
 }
 
@@ -180,14 +203,19 @@ int redlock_urls_complete(redlock_urls *urls, const char *topic) {
     if (code == 0) {
         insecure_say(urls);
     }
+    environment_wipe();
     redlock_config_deinit(&config);
     return code;
 }
 
-void redlock_urls_deinit(redlock_urls *urls) {
+void redlock_urls_forget(redlock_urls *urls) {
     for (size_t i = 0; i < urls->count; i++) {
-        free(urls->url[i]);
+        wiped_free(urls->url[i]);
     }
     urls->count = 0;
+}
+
+void redlock_urls_deinit(redlock_urls *urls) {
+    redlock_urls_forget(urls);
     redlock_trust_deinit(&urls->trust);
 }

@@ -29,11 +29,14 @@ int redlock_urls_add(redlock_urls *urls, const char *text, const char *topic);
 void redlock_urls_blank(char *text);
 /* When no URL was given: takes those of REDLOCK_URL, separated by commas or white space, or else of
  * the configuration; none there either is an error that says what to do.  URLs without user and
- * password get those of the environment or configuration.  Warns when anybody may be the server.
+ * password get those of the environment or configuration.  To be called once: it wipes the passwords
+ * of the environment.  Warns when anybody may be the server.
  * Returns 0 or an exit code. */
 int redlock_urls_complete(redlock_urls *urls, const char *topic);
 /* Reads N of "local:N": odd, 1 to 15; "" is 1.  Returns 0 when it is none. */
 int redlock_urls_local_size(const char *text);
+/* Once the library has them: wipes and frees the URLs. */
+void redlock_urls_forget(redlock_urls *urls);
 void redlock_urls_deinit(redlock_urls *urls);
 
 #endif

@@ -21,6 +21,7 @@ static const struct option view_options[] = {
     {"count", required_argument, NULL, 'n'},
     {"sort", required_argument, NULL, 's'},
     {"ttl-max", required_argument, NULL, 'm'},
+    {"acl", no_argument, NULL, 'A'},
     {"quiet", no_argument, NULL, 'q'},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
@@ -37,7 +38,7 @@ static const view_topic topics[] = {
     {"status", "upktjqh", "the NAME of one lock", true},
     {"ls", "upktjaqh", "one PATTERN", false},
     {"top", "upktjainsqh", "one PATTERN", false},
-    {"doctor", "upktjmqh", NULL, false},
+    {"doctor", "upktjmqhA", NULL, false},
 };
 
 static const view_topic *topic_of(const char *word) {
@@ -120,6 +121,9 @@ static int option_take(redlock_view_options *options, const char *topic, int opt
     case 'a':
         options->has_free = true;
         return REDLOCK_GO_ON;
+    case 'A':
+        options->is_acl = true;
+        return REDLOCK_GO_ON;
     case 'q':
         options->say.loudness = REDLOCK_QUIET;
         return REDLOCK_GO_ON;
@@ -143,6 +147,10 @@ static int option_check(const view_topic *topic, int option, char **argv) {
 }
 
 static int words_take(redlock_view_options *options, const view_topic *topic, char **words) {
+    options->words = words;
+    if (options->is_acl) {
+        return REDLOCK_GO_ON;
+    }
     if (words[0] == NULL) {
         return topic->needs_word ? redlock_say_usage(topic->word, "%s is missing", topic->wants)
                                  : REDLOCK_GO_ON;
@@ -180,7 +188,7 @@ int redlock_view_options_parse(redlock_view_options *options, int argc, char **a
     if (code == REDLOCK_GO_ON) {
         code = words_take(options, topic, argv + optind);
     }
-    if (code == REDLOCK_GO_ON) {
+    if (code == REDLOCK_GO_ON && !options->is_acl) {
         int failed = redlock_urls_complete(&options->urls, topic->word);
 
         failed = failed == 0 ? redlock_local_resolve(&options->urls, &options->say) : failed;

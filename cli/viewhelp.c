@@ -72,6 +72,7 @@ static const char help_top[] =
 
 static const char help_doctor[] =
     "usage: redlock doctor [options]\n"
+    "       redlock doctor --acl [--json] [--key-prefix TEXT] [PATTERN...]\n"
     "\n"
     "Checks for about 3 seconds whether the servers deserve the trust that locks put into them, "
     "and\n"
@@ -79,6 +80,9 @@ static const char help_doctor[] =
     "no\n"
     "key, and asks for keys that are not there.\n"
     "\n" HELP_SERVERS
+    "  --acl                ask no server: print the rights that a user there needs for names "
+    "like\n"
+    "                       these PATTERNs ('job:*'; default: all), a command for each purpose\n"
     "  --ttl-max SECONDS    the clients' ttl_max, which the restart guard waits for (default 60)\n"
     "  -q, --quiet          say nothing but usage errors, and only what is wrong\n"
     "\n"
@@ -86,6 +90,7 @@ static const char help_doctor[] =
     "\n"
     "Examples:\n"
     "  redlock doctor --url redis://a --url redis://b --url redis://c\n"
+    "  redlock doctor --acl 'job:*'\n"
     "  redlock doctor --json | jq -r 'select(.level == \"fail\") | .what'\n";
 
 bool redlock_help_print_view(const char *topic) {

@@ -124,7 +124,7 @@ _redlock() {
         status:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --key-prefix --timeout --json --quiet --help' ;;
         ls:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --key-prefix --timeout --json --all --quiet --help' ;;
         top:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --key-prefix --timeout --json --all --interval --count --sort --quiet --help' ;;
-        doctor:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --key-prefix --timeout --json --ttl-max --quiet --help' ;;
+        doctor:*) names='--url --password-file --tls-ca --tls-cert --tls-key --tls-insecure --key-prefix --timeout --json --acl --ttl-max --quiet --help' ;;
         help:*) names='run acquire hold watch wait break init local status ls top doctor help' ;;
         esac
     fi

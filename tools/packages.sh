@@ -134,6 +134,10 @@ need_for_peers() {
     need npm has_command npm
 }
 
+need_for_coverage() {
+    need gcovr has_command gcovr
+}
+
 need_for_fuzz() {
     need_for_build
     need clang has_command clang

@@ -231,7 +231,7 @@ static int login(redlock_ask *ask, const redlock_url *url, redlock_node_report *
     if (status == REDLOCK_OK && url->db != 0) {
         status = login_ask(ask, select_words, 2, report);
     }
-    if (status == REDLOCK_OK) {
+    if (url->password[0] == '\0' && url->db == 0) {
         status = login_ask(ask, ping_words, 1, report);
         /* A user that may not PING has logged in all the same. */
         status = status == REDLOCK_NO_PERMISSION ? REDLOCK_OK : status;

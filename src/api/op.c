@@ -130,7 +130,7 @@ static void make_info(redlock_client *client, uint32_t slot, redlock_info *info)
     redlock_bytes waiters;
     info->waiter_count = redlock_core_waiters(core, slot, &waiters);
     make_waiters(waiters, info);
-    int64_t left[REDLOCK_NODE_MAX];
+    int64_t left[REDLOCK_NODE_MAX] = {0};
     for (uint32_t i = 0; i < client->node_count; i++) {
         redlock_vote_report vote;
         redlock_core_report(core, slot, i, &vote);

@@ -86,6 +86,10 @@ def locker(world):
     url = world.good.replace("unix://", "unix://locker:s3cret@")
     for node in world.servers[:3]:
         node.ask("ACL", "SETUSER", "locker", "on", ">s3cret", *locker_rules())
+    told = findings(world, url, code=1)  # the doctor itself wants a key of its own
+    expect_equal({one["do"] for one in bad(told)}, {"ACL SETUSER locker ~redlock:{redlock-doctor}:probe"})
+    for node in world.servers[:3]:
+        node.ask("ACL", "SETUSER", "locker", *locker_rules("doctor"))
     told = findings(world, url, code=0)
     expect("s3cret" not in json.dumps(told), "no password in the output")
     wake = ["+publish", "+subscribe", "&redlock:wake:*"]

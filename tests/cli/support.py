@@ -76,11 +76,15 @@ def proc_read(pid, name):
         return b""
 
 
-def locker_rules():
-    """What docs/protocol.md gives to the user that it describes, without the password."""
+def locker_rules(*purposes):
+    """What docs/protocol.md gives to the user that it describes for these purposes (most, if none are named), without the password."""
     with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../docs/protocol.md"), encoding="utf-8") as file:
-        line = file.read().split("ACL SETUSER locker on >SECRET", 1)[1].split("\n\n", 1)[0]
-    return line.split()
+        block = file.read().split("    # lock: ", 1)[1].split("\n\n", 1)[0]
+    rules = []
+    for part in ("lock: " + block).split("    # "):
+        if part.split(":")[0] in (purposes or ("lock", "queue", "wake", "comfort")):
+            rules += [word for word in part.split("ACL SETUSER locker", 1)[1].split() if word[0] in "+~&"]
+    return rules
 
 
 def read_value(answer):

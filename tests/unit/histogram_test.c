@@ -66,6 +66,15 @@ static void bucket_is_a_quarter_wide_at_most(void **state) {
     }
 }
 
+/* Numbers that were read while they changed need not fit together: then it is the largest value. */
+static void quantile_of_more_than_the_buckets_have_is_the_largest(void **state) {
+    const uint64_t bucket[REDLOCK_HISTOGRAM_BUCKETS] = {1, 2};
+    (void)state;
+    assert_int_equal(redlock_histogram_quantile_us(bucket, 9, 77, 1000), 77);
+    assert_int_equal(redlock_histogram_quantile_us(bucket, 0, 77, 1000), 0);
+    assert_int_equal(redlock_histogram_quantile_us(bucket, 0, 77, 0), 0);
+}
+
 static void sum_and_largest(void **state) {
     redlock_histogram histogram = {.count = 0};
     (void)state;
@@ -141,6 +150,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bounds_are_those_written_down),
         cmocka_unit_test(bound_is_in_its_bucket_and_no_more),
+        cmocka_unit_test(quantile_of_more_than_the_buckets_have_is_the_largest),
         cmocka_unit_test(ends_of_the_range),
         cmocka_unit_test(bucket_is_a_quarter_wide_at_most),
         cmocka_unit_test(sum_and_largest),

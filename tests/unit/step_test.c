@@ -382,6 +382,10 @@ static void strange_replies_to_renewals_are_no_votes(void **state) {
         {true, CALLED(7) ":5\r\n:0\r\n$0\r\n\r\n"},
         {true, CALLED(7) ":7\r\n:0\r\n$0\r\n\r\n"},
         {true, CALLED(7) ":9\r\n:0\r\n$0\r\n\r\n"},
+        {true, CALLED(7) ":0\r\n:0\r\n$0\r\n\r\n"},
+        {true, CALLED(7) ":-1\r\n:7\r\n$0\r\n\r\n"},
+        {true, CALLED(7) "$1\r\n1\r\n:7\r\n$0\r\n\r\n"},
+        {true, CALLED(7) ":1\r\n$1\r\n7\r\n$0\r\n\r\n"},
         {false, CALLED(7) ":1\r\n:7\r\n$0\r\n\r\n"},                       /* plain, and a mark */
         {true, CALLED(10) ":1\r\n:7\r\n$0\r\n\r\n:1\r\n:7\r\n$0\r\n\r\n"}, /* of two */
     };
