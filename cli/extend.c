@@ -91,6 +91,7 @@ int redlock_release_main(int argc, char **argv) {
     if (code == REDLOCK_GO_ON) {
         code = session_adopt(&session, &options);
         code = code == 0 ? redlock_session_release(&session, 0) : code;
+        code = code == 0 && session.is_unsure ? redlock_exit_of_status(REDLOCK_UNKNOWN) : code;
         redlock_session_close(&session);
     }
     options_deinit(&options);

@@ -262,6 +262,7 @@ int redlock_session_release(redlock_session *session, int code) {
     redlock_say_note(&options->say, "'%s' was held for %lld.%03lld s with fence %llu, and %s",
                      options->name, (long long)(held_ms / 1000), (long long)(held_ms % 1000), fence,
                      status == REDLOCK_OK ? "is released" : redlock_status_text(status));
+    session->is_unsure = status == REDLOCK_UNKNOWN;
     if (status == REDLOCK_NOT_HELD && code != options->lost_code) {
         redlock_say_error(&options->say, "'%s' was lost before the work under it ended, code %d",
                           options->name, code);

@@ -25,6 +25,7 @@ typedef struct redlock_session {
     int64_t renew_ms;           /* REDLOCK_NO_RENEW: the lock is not kept; before acquiring */
     const char *label;          /* when the options have none */
     redlock_textfile textfile;  /* --metrics */
+    bool is_unsure;             /* released, but too few servers answered to know */
 } redlock_session;
 
 /* Completes the URLs, makes signals readable, and the client.  `session` has the fields above set or zero.  Returns 0,

@@ -55,7 +55,7 @@ typedef struct redlock_vote {
     redlock_ns claim_at;    /* the step in which it was sent */
     redlock_ns claim_until; /* what a YES to it proves: ours at least until then */
     bool release_open;      /* an unanswered RELEASE */
-    bool release_cut;       /* one was unanswered when its link broke: it may have been carried out */
+    bool release_cut; /* one was unanswered when its link broke: it may have been carried out */
     uint32_t release_tag;
     redlock_ns release_at;
     bool teach;     /* send the next command whole */
