@@ -104,6 +104,7 @@ static bool strike_link(redlock_sim_world *world, const mishap *what) {
         link->breaks_behind = true;
     } else if (what->trouble == REDLOCK_SIM_TROUBLE_REORDER) {
         link->breaks_behind = true;
+        link->breaks_asking = one_in(world, 2);
         link->break_delay = 1 + upto(world, world->plan.node_timeout * (one_in(world, 4) ? 4 : 1));
     } else if (what->trouble == REDLOCK_SIM_TROUBLE_HALF_OPEN) {
         half_open(world, what);
@@ -301,6 +302,7 @@ static void strike_client(redlock_sim_world *world, const mishap *what) {
     if (trouble == REDLOCK_SIM_TROUBLE_PROCESS_PAUSE || trouble == REDLOCK_SIM_TROUBLE_SUSPEND) {
         if (trouble == REDLOCK_SIM_TROUBLE_PROCESS_PAUSE && one_in(world, 2)) {
             client->freezes_behind = what->length; /* where it hurts most: with answers under way */
+            client->freezes_asking = one_in(world, 2);
             return;
         }
         client->frozen_until = redlock_ns_max(client->frozen_until, world->now + what->length);
@@ -434,7 +436,7 @@ static void end_link(const redlock_sim_plan *plan, redlock_sim_link *link) {
     link->jitter = link->jitter < plan->node_timeout / 8 ? link->jitter : plan->node_timeout / 8;
     link->cut_until = link->refused_until = link->hangs_until = link->nameless_until =
         link->slow_until = 0;
-    link->breaks_behind = link->tears = false;
+    link->breaks_behind = link->breaks_asking = link->tears = false;
 }
 
 /* Pauses run out by themselves, and dead connections are found out about by the clients. */

@@ -240,7 +240,10 @@ void redlock_sim_link_send(redlock_sim_world *world, uint32_t client, const redl
         return;
     }
     pending_push(world, link, client, wish);
-    if (world->client[client].freezes_behind > 0 && command->kind != REDLOCK_COMMAND_RELEASE) {
+    bool may_freeze = world->client[client].freezes_asking
+                          ? command->kind == REDLOCK_COMMAND_GRANT
+                          : command->kind != REDLOCK_COMMAND_RELEASE;
+    if (world->client[client].freezes_behind > 0 && may_freeze) {
         redlock_ns until = world->now + world->client[client].freezes_behind;
         world->client[client].frozen_until =
             redlock_ns_max(world->client[client].frozen_until, until);
@@ -253,20 +256,24 @@ void redlock_sim_link_send(redlock_sim_world *world, uint32_t client, const redl
     redlock_sim_event event = event_of(world, REDLOCK_SIM_EVENT_TO_NODE, client, wish->node);
     event.value = wish->as.send.tag;
     event.number = world->client[client].lock_of[wish->slot];
-    bool is_torn = link->tears, breaks = link->breaks_behind;
+    bool is_torn = link->tears;
+    bool breaks =
+        link->breaks_behind && (!link->breaks_asking || command->kind == REDLOCK_COMMAND_GRANT);
     if (world->plan.is_wired) {
         send_bytes(world, event, command);
     } else if (!is_torn) {
         event.parcel = redlock_sim_parcel_create(command, redlock_bytes_of(""));
         put_there(world, event);
     }
-    link->tears = link->breaks_behind = false;
+    link->tears = false;
     if (is_torn || breaks) {
         redlock_sim_trace_client(world, client, "n%" PRIu32 " breaks %s", wish->node + 1,
                                  is_torn ? "inside of it" : "behind it");
         redlock_ns delay = is_torn ? 0 : link->break_delay;
+        bool is_given_up = link->breaks_asking || redlock_sim_one_in(&world->mishap, 2);
+        link->breaks_behind = link->breaks_asking = false;
         link->break_delay = 0;
-        if (delay > 0 && redlock_sim_one_in(&world->mishap, 2)) {
+        if (delay > 0 && is_given_up) {
             redlock_sim_user_cancel_soon(world, event.number, delay); /* its release may overtake */
         }
         redlock_sim_link_break(world, client, wish->node, delay == 0 ? 0 : world->now + delay);

@@ -520,7 +520,9 @@ static bool is_put_off(redlock_sim_world *world, redlock_sim_event *event) {
     }
     event->at = until;
     if (event->kind == REDLOCK_SIM_EVENT_WAKE) {
-        world->client[event->client].wake_at = until;
+        /* A driver looks at its sockets first, unless it has just done so when it was stopped. */
+        event->at += redlock_sim_one_in(&world->mishap, 2) ? 1 : 0;
+        world->client[event->client].wake_at = event->at;
     }
     redlock_sim_queue_put_off(&world->queue, *event);
     return true;

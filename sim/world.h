@@ -58,6 +58,7 @@ typedef struct redlock_sim_link { /* between one client and one node */
     bool is_up;                   /* greeted */
     bool is_stuck_there, is_stuck_back;
     bool breaks_behind, tears; /* the next request */
+    bool breaks_asking;        /* the next GRANT, and no other */
     redlock_ns break_delay;    /* what was sent before that arrives so much later */
     redlock_ns way, jitter, slow_until, slow;
     redlock_ns cut_until, refused_until, hangs_until, nameless_until;
@@ -129,6 +130,7 @@ typedef struct redlock_sim_client {
     int64_t drift_ppm, skew_us;
     redlock_ns frozen_until;
     redlock_ns freezes_behind; /* right behind the next request it stands still for so long */
+    bool freezes_asking;       /* behind a GRANT, and behind no renewal */
     redlock_ns wake_at;        /* true time of the earliest WAKE event; NEVER: none */
     uint32_t *lock_of;         /* by slot */
     uint32_t slots;
