@@ -106,6 +106,10 @@ static bool strike_link(redlock_sim_world *world, const mishap *what) {
         link->breaks_behind = true;
         link->breaks_asking = one_in(world, 2);
         link->break_delay = 1 + upto(world, world->plan.node_timeout * (one_in(world, 4) ? 4 : 1));
+        if (link->breaks_asking) { /* late enough for what undoes it to overtake */
+            link->break_delay =
+                world->plan.node_timeout - upto(world, world->plan.node_timeout / 3);
+        }
     } else if (what->trouble == REDLOCK_SIM_TROUBLE_HALF_OPEN) {
         half_open(world, what);
     } else if (what->trouble == REDLOCK_SIM_TROUBLE_RESET) {
