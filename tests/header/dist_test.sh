@@ -2,23 +2,8 @@
 # The tarball of a commit has the same bytes whoever makes it, and has in it what is needed to build.
 set -u
 cd "$(dirname "$0")/../.." || exit 71
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-number=0
-bad=0
-
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >"$work/said" 2>&1; then
-        echo "ok $number - $name"
-    else
-        bad=$((bad + 1))
-        echo "not ok $number - $name"
-        sed 's/^/# /' "$work/said"
-    fi
-}
+# shellcheck source=tests/header/checks.sh
+. tests/header/checks.sh
 
 # As somebody else would make it: another umask, language, time zone and configuration, from a clone
 # elsewhere, a second later.
@@ -68,5 +53,4 @@ check "a tarball has the same bytes wherever and whenever it is made" same_bytes
 check "it unpacks into one folder with the version in its name" well_formed
 check "its files have one time and no owner" normal
 check "what is in it can be configured" configures
-echo "1..$number"
-[ $bad -eq 0 ]
+checks_end

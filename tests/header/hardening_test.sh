@@ -5,21 +5,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit 71
 build=${REDLOCK_BUILD:-build/release}
 library=$(find "$build/lib" -name 'libredlock.so.*.*' -type f | head -n 1)
-number=0
-bad=0
-
-check() { # check NAME COMMAND...
-    local name=$1 said
-    shift
-    number=$((number + 1))
-    if said=$("$@" 2>&1); then
-        echo "ok $number - $name"
-    else
-        bad=$((bad + 1))
-        echo "not ok $number - $name"
-        echo "${said:-$*}" | sed 's/^/# /'
-    fi
-}
+# shellcheck source=tests/header/checks.sh
+. tests/header/checks.sh
 
 segments() { readelf -lW "$1"; }
 dynamic() { readelf -dW "$1"; }
@@ -44,5 +31,4 @@ for file in "$build/bin/redlock" "$library"; do
     check "$name: stacks are protected" has calls "$file" __stack_chk_fail
     check "$name: libc checks sizes" has calls "$file" '__[a-z]+_chk'
 done
-echo "1..$number"
-[ $bad -eq 0 ]
+checks_end

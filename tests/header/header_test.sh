@@ -4,23 +4,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 71
 build=${REDLOCK_BUILD:-build/release}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-number=0
-bad=0
-
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >"$work/said" 2>&1; then
-        echo "ok $number - $name"
-    else
-        bad=$((bad + 1))
-        echo "not ok $number - $name"
-        sed 's/^/# /' "$work/said"
-    fi
-}
+# shellcheck source=tests/header/checks.sh
+. tests/header/checks.sh
 
 strict=(-Wall -Wextra -Wpedantic -Wshadow -Wundef -Wcast-qual -Werror -Iinclude)
 
@@ -85,5 +70,4 @@ done
 check "the shared library exports what tools/abi.syms says, versioned" exports
 check "its name for programs is libredlock.so.0" \
     sh -c "readelf -d '$build/lib/libredlock.so' | grep -q 'SONAME.*\[libredlock.so.0\]'"
-echo "1..$number"
-[ $bad -eq 0 ]
+checks_end

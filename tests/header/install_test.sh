@@ -4,23 +4,8 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 71
 build=${REDLOCK_BUILD:-build/release}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-number=0
-bad=0
-
-check() { # check NAME COMMAND...
-    local name=$1
-    shift
-    number=$((number + 1))
-    if "$@" >"$work/said" 2>&1; then
-        echo "ok $number - $name"
-    else
-        bad=$((bad + 1))
-        echo "not ok $number - $name"
-        sed 's/^/# /' "$work/said"
-    fi
-}
+# shellcheck source=tests/header/checks.sh
+. tests/header/checks.sh
 
 lacks() { # lacks FILE...: names what was not installed
     local file missing=0
@@ -83,5 +68,4 @@ check "find_package finds it where it was moved to, shared and static" consumer_
 check "the program with the shared library runs" "$work/consumer/shared"
 check "the program with the static library runs" "$work/consumer/static"
 check "pkg-config's file gives the right flags there" pc_compile
-echo "1..$number"
-[ $bad -eq 0 ]
+checks_end

@@ -241,34 +241,11 @@ static void what_concerns_the_call_is_told_to_all(void **state) {
     }
 }
 
-/* --- fixture --------------------------------------------------------------------------------- */
-
-static int start(void **state) {
-    test_node *node = calloc(1, sizeof *node);
-    redlock_hello hello;
-
-    assert_non_null(node);
-    node->server = test_server_start(NULL);
-    test_node_connect(node);
-    assert_int_equal(test_node_greet(node, test_server_url(node->server), &hello), REDLOCK_OK);
-    *state = node;
-    return 0;
-}
-
-static int stop(void **state) {
-    test_node *node = *state;
-
-    close(node->fd);
-    test_server_stop(node->server);
-    free(node);
-    return 0;
-}
-
 int main(void) {
     static const struct CMUnitTest tests[] = {
         cmocka_unit_test(renewals_at_once_are_as_one_by_one),
         cmocka_unit_test(what_concerns_the_call_is_told_to_all),
     };
 
-    return cmocka_run_group_tests_name("batch", tests, start, stop);
+    return cmocka_run_group_tests_name("batch", tests, test_node_start, test_node_stop);
 }

@@ -174,27 +174,6 @@ static void assert_refused(redlock_answer answer, const char *words_begin) {
 
 /* --- fixture ---------------------------------------------------------------------------------- */
 
-static int start(void **state) {
-    test_node *node = calloc(1, sizeof *node);
-    redlock_hello hello;
-
-    assert_non_null(node);
-    node->server = test_server_start(NULL);
-    test_node_connect(node);
-    assert_int_equal(test_node_greet(node, test_server_url(node->server), &hello), REDLOCK_OK);
-    *state = node;
-    return 0;
-}
-
-static int stop(void **state) {
-    test_node *node = *state;
-
-    close(node->fd);
-    test_server_stop(node->server);
-    free(node);
-    return 0;
-}
-
 static int empty(void **state) {
     assert_says(*state, "OK", "FLUSHALL", NULL, NULL);
     return 0;
@@ -1030,5 +1009,5 @@ int main(void) {
         TEST(greeting_tells_a_wrong_password_from_a_missing_one),
     };
 
-    return cmocka_run_group_tests_name("script", tests, start, stop);
+    return cmocka_run_group_tests_name("script", tests, test_node_start, test_node_stop);
 }

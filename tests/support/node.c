@@ -3,9 +3,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -76,4 +78,25 @@ redlock_status test_node_greet(test_node *node, const char *url_text, redlock_he
         len = hello->status == REDLOCK_OK ? redlock_hello_teach(hello, out, sizeof out) : 0;
     }
     return hello->status;
+}
+
+int test_node_start(void **state) {
+    test_node *node = calloc(1, sizeof *node);
+    redlock_hello hello;
+
+    assert_non_null(node);
+    node->server = test_server_start(NULL);
+    test_node_connect(node);
+    assert_int_equal(test_node_greet(node, test_server_url(node->server), &hello), REDLOCK_OK);
+    *state = node;
+    return 0;
+}
+
+int test_node_stop(void **state) {
+    test_node *node = *state;
+
+    close(node->fd);
+    test_server_stop(node->server);
+    free(node);
+    return 0;
 }

@@ -22,6 +22,9 @@ typedef struct test_node {
     redlock_resp_reader reader;
 } test_node;
 
+/* cmocka fixtures: a server of its own with a connection that has greeted it, in *state. */
+int test_node_start(void **state);
+int test_node_stop(void **state);
 /* To node->server, which must have been started. */
 void test_node_connect(test_node *node);
 redlock_status test_node_greet(test_node *node, const char *url_text, redlock_hello *hello);
