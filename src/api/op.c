@@ -62,7 +62,7 @@ redlock_status redlock_op_run(redlock_client *client, const redlock_fact *fact, 
         redlock_engine_wait_change(client->engine);
         owner = &client->owners[fact->slot];
     }
-    redlock_call_init(&op->call);
+    redlock_call_init(&op->call, fact->kind == REDLOCK_FACT_ACQUIRE);
     op->status = REDLOCK_CLOSED;
     owner->lock = lock;
     owner->op = op;

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +16,7 @@
 #include "drive/clock.h"
 #include "drive/conn.h"
 #include "drive/resolve.h"
+#include "drive/spin.h"
 #include "drive/wake.h"
 
 #define SLOTS_FIRST 16u
@@ -26,7 +29,7 @@
  * with all that it has not read yet: a RELEASE behind a grant would never be executed. */
 #define LINGER_NS_MAX (UINT64_C(250) * REDLOCK_NS_PER_MS)
 
-/* Calls beyond sleep each on a condition of its own, and are woken with the mutex held. */
+/* Calls beyond sleep each on a semaphore of its own, and are woken with the mutex held. */
 #define SEATS 64
 
 #define CONNS_MAX (2u * REDLOCK_NODE_MAX)
@@ -46,10 +49,14 @@ struct redlock_engine {
     uint8_t channel[REDLOCK_CHANNEL_BYTES];
     uint8_t label[REDLOCK_NAME_BYTES_MAX], prefix[REDLOCK_NAME_BYTES_MAX];
     bool leading, polling, delivering;
+    bool dozing;                 /* polling, and no answer was awaited when it began */
+    const redlock_call *heir;    /* told to lead, and not there yet */
+    redlock_spin leader_spin;    /* of a caller that leads, for an answer */
+    redlock_spin call_spins[2];  /* of those that do not, for being done; [1]: of those that may queue */
     bool links_changed;          /* a connect or hang-up since the leader made its poll set */
     redlock_ns poll_until;       /* polling: when the leader comes back by itself */
     redlock_list waiters;        /* sleeping calls that are not done, oldest first */
-    pthread_cond_t seats[SEATS]; /* where calls sleep */
+    sem_t seats[SEATS];          /* where calls sleep */
     uint64_t seats_taken;        /* a bit for each */
     uint64_t seats_to_wake;      /* signalled once the mutex is free */
     pthread_cond_t changed;
@@ -80,6 +87,17 @@ static void cond_init(pthread_cond_t *cond) {
     (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     (void)pthread_cond_init(cond, &attributes);
     (void)pthread_condattr_destroy(&attributes);
+}
+
+/* Held for a microsecond at a time: who meets it held looks again before it sleeps, where libc can. */
+static void mutex_init(pthread_mutex_t *mutex) {
+    pthread_mutexattr_t attributes;
+    (void)pthread_mutexattr_init(&attributes);
+#ifdef PTHREAD_ADAPTIVE_MUTEX_INITIALIZER_NP
+    (void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+#endif
+    (void)pthread_mutex_init(mutex, &attributes);
+    (void)pthread_mutexattr_destroy(&attributes);
 }
 
 static bool engine_make_parts(redlock_engine *engine, const redlock_core_config *config,
@@ -118,7 +136,7 @@ static void engine_free(redlock_engine *engine) {
         (void)pthread_cond_destroy(&engine->keeper_cond);
         (void)pthread_cond_destroy(&engine->changed);
         for (uint32_t i = 0; i < SEATS; i++) {
-            (void)pthread_cond_destroy(&engine->seats[i]);
+            (void)sem_destroy(&engine->seats[i]);
         }
         (void)pthread_mutex_destroy(&engine->mutex);
     }
@@ -141,11 +159,11 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
         errno = saved;
         return NULL;
     }
-    (void)pthread_mutex_init(&engine->mutex, NULL);
+    mutex_init(&engine->mutex);
     cond_init(&engine->keeper_cond);
     cond_init(&engine->changed);
     for (uint32_t i = 0; i < SEATS; i++) {
-        cond_init(&engine->seats[i]);
+        (void)sem_init(&engine->seats[i], 0, 0); /* cannot fail with these arguments */
     }
     redlock_fork_init(&engine->fork);
     redlock_list_init(&engine->waiters);
@@ -193,7 +211,7 @@ void redlock_engine_lock(redlock_engine *engine) {
  * while we hold it would only run into it, and sleep again. */
 static void seats_wake(redlock_engine *engine, uint64_t seats) {
     for (; seats != 0; seats &= seats - 1) {
-        (void)pthread_cond_signal(&engine->seats[__builtin_ctzll(seats)]);
+        (void)sem_post(&engine->seats[__builtin_ctzll(seats)]);
     }
 }
 
@@ -355,8 +373,18 @@ static int poll_timeout_ms(redlock_ns until, redlock_ns now) {
     return (int)redlock_ns_to_ms_up(left);
 }
 
+/* As long as nothing is there, and no longer than a spin takes. */
+static int poll_spinning(struct pollfd *fds, nfds_t count) {
+    redlock_ns begun = redlock_clock_now();
+    int ready;
+    do {
+        ready = poll(fds, count, 0);
+    } while (ready == 0 && redlock_spin_again(begun));
+    return ready;
+}
+
 /* One poll of everything, without the mutex; what came in is received but not yet dispatched. */
-static void poll_once(redlock_engine *engine) {
+static void poll_once(redlock_engine *engine, bool for_caller) {
     struct pollfd fds[CONNS_MAX + 1];
     uint32_t conn_of[CONNS_MAX + 1];
     nfds_t count = 1;
@@ -375,15 +403,25 @@ static void poll_once(redlock_engine *engine) {
     if (any_news(engine) || engine->poll_until <= now) {
         return;
     }
+    bool awaits = redlock_core_inflight(engine->core) > 0;
+    bool spins = for_caller && awaits && redlock_spin_is_due(&engine->leader_spin);
     engine->polling = true;
+    engine->dozing = !awaits;
     redlock_engine_unlock(engine);
-    int ready = poll(fds, count, poll_timeout_ms(engine->poll_until, now));
+    int ready = spins ? poll_spinning(fds, count) : 0;
+    bool paid = ready != 0;
+    if (!paid) {
+        ready = poll(fds, count, poll_timeout_ms(engine->poll_until, now));
+    }
     for (nfds_t i = 1; ready > 0 && i < count; i++) {
         if (fds[i].revents != 0) {
             redlock_conn_receive(engine->conns[conn_of[i]], fds[i].revents);
         }
     }
     redlock_engine_lock(engine);
+    if (spins) {
+        redlock_spin_learn(&engine->leader_spin, paid);
+    }
     engine->polling = false;
     if (ready > 0 && fds[0].revents != 0) {
         redlock_wake_clear(&engine->wake);
@@ -408,6 +446,7 @@ static void deliver_events(redlock_engine *engine) {
 static void lead_until_done(redlock_engine *engine, const redlock_call *call) {
     REDLOCK_ASSERT(!engine->leading);
     engine->leading = true;
+    engine->heir = NULL;
     for (;;) {
         (void)flush_all(
             engine); /* also what the last answer led to, before returning to the user */
@@ -415,7 +454,7 @@ static void lead_until_done(redlock_engine *engine, const redlock_call *call) {
         if (call->done) {
             break;
         }
-        poll_once(engine);
+        poll_once(engine, true);
         dispatch_all(engine);
     }
     engine->leading = false;
@@ -428,7 +467,12 @@ static void help_leader(redlock_engine *engine) {
     if (!engine->polling) {
         return;
     }
-    if (look_again || engine->links_changed || any_news(engine) ||
+    /* One that dozes is woken while the server still works: then it looks for the answer, and needs no
+     * wake when that comes. */
+    bool wakes_early = engine->dozing && engine->leader_spin.rests == 0 &&
+                       redlock_core_inflight(engine->core) > 0;
+    engine->dozing = engine->dozing && !wakes_early;
+    if (wakes_early || look_again || engine->links_changed || any_news(engine) ||
         redlock_core_deadline(engine->core) < engine->poll_until) {
         redlock_wake_raise(&engine->wake);
     }
@@ -436,39 +480,74 @@ static void help_leader(redlock_engine *engine) {
 
 /* [locked] Wakes it if it sleeps, at the latest when the mutex is free. */
 static void call_wake(redlock_engine *engine, redlock_call *call) {
-    if (!redlock_link_is_linked(&call->link)) {
+    if (!redlock_link_is_linked(&call->link) ||
+        atomic_load_explicit(&call->called, memory_order_relaxed)) {
+        return;
+    }
+    atomic_store_explicit(&call->called, true, memory_order_release);
+    if (call->is_looking) {
         return;
     }
     if (call->seat == REDLOCK_SEAT_NONE) {
-        (void)pthread_cond_signal(&call->cond);
+        (void)sem_post(&call->sleep);
     } else {
         engine->seats_to_wake |= UINT64_C(1) << call->seat;
     }
 }
 
+/* Looks without the mutex whether it is called.  Still linked, and called only with the mutex held: so
+ * who called it is done with it when we have the mutex again. */
+static void call_spin(redlock_engine *engine, redlock_call *call) {
+    redlock_spin *spin = &engine->call_spins[call->may_queue];
+    if (!redlock_spin_is_due(spin)) {
+        return;
+    }
+    bool called;
+    call->is_looking = true;
+    redlock_engine_unlock(engine);
+    redlock_ns begun = redlock_clock_now();
+    do {
+        called = atomic_load_explicit(&call->called, memory_order_acquire);
+    } while (!called && redlock_spin_again(begun));
+    redlock_engine_lock(engine);
+    call->is_looking = false;
+    redlock_spin_learn(spin, called);
+}
+
 static void call_sleep(redlock_engine *engine, redlock_call *call) {
-    pthread_cond_t *cond = &call->cond;
-    seats_wake(engine, seats_to_wake_take(engine)); /* the wait does not pass by unlock */
-    redlock_list_append(&engine->waiters, &call->link);
+    sem_t *sleep = &call->sleep;
     if (~engine->seats_taken != 0) {
         call->seat = (uint32_t)__builtin_ctzll(~engine->seats_taken);
         engine->seats_taken |= UINT64_C(1) << call->seat;
-        cond = &engine->seats[call->seat];
+        sleep = &engine->seats[call->seat];
     } else {
-        cond_init(cond);
+        (void)sem_init(sleep, 0, 0);
     }
-    (void)pthread_cond_wait(cond, &engine->mutex);
-    redlock_list_remove(&call->link);
+    redlock_engine_unlock(engine);
+    while (sem_wait(sleep) != 0) { /* EINTR: a signal of the program's */
+    }
+    redlock_engine_lock(engine);
     if (call->seat == REDLOCK_SEAT_NONE) {
-        (void)pthread_cond_destroy(cond);
+        (void)sem_destroy(sleep);
     } else {
         engine->seats_taken &= ~(UINT64_C(1) << call->seat);
         call->seat = REDLOCK_SEAT_NONE;
     }
 }
 
-void redlock_call_init(redlock_call *call) {
-    *call = (redlock_call){.seat = REDLOCK_SEAT_NONE};
+/* Until it is done, or told to lead, or for no reason. */
+static void call_follow(redlock_engine *engine, redlock_call *call) {
+    atomic_store_explicit(&call->called, false, memory_order_relaxed);
+    redlock_list_append(&engine->waiters, &call->link);
+    call_spin(engine, call);
+    if (!atomic_load_explicit(&call->called, memory_order_relaxed)) {
+        call_sleep(engine, call);
+    }
+    redlock_list_remove(&call->link);
+}
+
+void redlock_call_init(redlock_call *call, bool may_queue) {
+    *call = (redlock_call){.seat = REDLOCK_SEAT_NONE, .may_queue = may_queue};
 }
 
 void redlock_engine_complete(redlock_engine *engine, redlock_call *call) {
@@ -527,7 +606,7 @@ static void keeper_lead(redlock_engine *engine) {
         if (!due && !any_news(engine) && !redlock_core_is_waiting(engine->core)) {
             break;
         }
-        poll_once(engine);
+        poll_once(engine, false);
     }
     engine->leading = false;
     hand_over(engine);
@@ -554,7 +633,7 @@ static void *keeper_main(void *ctx) {
         redlock_ns due = keeper_due(engine);
         /* Who leads does what is due; a nap saves it from waking us each time.  A waiter that was told
          * to lead needs the mutex for that: taking the lead again before it would shut it out. */
-        if (engine->leading || !redlock_list_is_empty(&engine->waiters)) {
+        if (engine->leading || engine->heir != NULL || !redlock_list_is_empty(&engine->waiters)) {
             keeper_sleep(engine, redlock_ns_max(due, redlock_ns_add(now, DRAIN_NS)), now);
         } else if (due > now) {
             keeper_sleep(engine, due, now);
@@ -576,14 +655,27 @@ static void keeper_start(redlock_engine *engine) {
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Nobody leads any more: the oldest sleeper shall, else the keeper when something is left to do. */
+/* The newest if it is looking, because that one needs no wake; else the oldest. */
+static redlock_call *heir_of(const redlock_engine *engine) {
+    redlock_link *first = redlock_list_first(&engine->waiters);
+    if (first == NULL) {
+        return NULL;
+    }
+    redlock_call *newest =
+        REDLOCK_LIST_ELEMENT(engine->waiters.head.prev, redlock_call, link);
+    return newest->is_looking ? newest : REDLOCK_LIST_ELEMENT(first, redlock_call, link);
+}
+
+/* Nobody leads any more: a caller shall, else the keeper when something is left to do.  Until the heir is
+ * there nobody else begins to lead, or it would have been woken for nothing. */
 static void hand_over(redlock_engine *engine) {
-    if (engine->leading) {
+    if (engine->leading || engine->heir != NULL) {
         return;
     }
-    redlock_link *first = redlock_list_first(&engine->waiters);
-    if (first != NULL) {
-        call_wake(engine, REDLOCK_LIST_ELEMENT(first, redlock_call, link));
+    redlock_call *heir = heir_of(engine);
+    if (heir != NULL) {
+        engine->heir = heir;
+        call_wake(engine, heir);
         return;
     }
     engine->left_at = redlock_clock_now();
@@ -600,15 +692,19 @@ static void hand_over(redlock_engine *engine) {
 
 /* --- waiting for one's own work -------------------------------------------------------------- */
 
+static bool may_lead(const redlock_engine *engine, const redlock_call *call) {
+    return !engine->leading && (engine->heir == NULL || engine->heir == call);
+}
+
 void redlock_engine_wait(redlock_engine *engine, redlock_call *call) {
     while (!call->done) {
-        if (!engine->leading) {
+        if (may_lead(engine, call)) {
             lead_until_done(engine, call);
             break;
         }
         help_leader(engine);
-        if (!call->done && engine->leading) {
-            call_sleep(engine, call);
+        if (!call->done && !may_lead(engine, call)) {
+            call_follow(engine, call);
         }
     }
     if (engine->leading) { /* done at once, but there may be bytes to write */
@@ -616,6 +712,9 @@ void redlock_engine_wait(redlock_engine *engine, redlock_call *call) {
     } else {
         (void)flush_all(engine);
         deliver_events(engine);
+    }
+    if (engine->heir == call) { /* done before it came to lead */
+        engine->heir = NULL;
     }
     hand_over(engine);
 }
@@ -629,7 +728,7 @@ static void linger(redlock_engine *engine) {
         redlock_ns_min(engine->ends_at, redlock_ns_add(redlock_clock_now(), LINGER_NS_MAX));
     (void)flush_all(engine);
     while (redlock_core_inflight(engine->core) > 0 && redlock_clock_now() < engine->ends_at) {
-        poll_once(engine);
+        poll_once(engine, false);
         dispatch_all(engine);
         (void)flush_all(engine);
     }

@@ -12,7 +12,8 @@
 #ifndef REDLOCK_DRIVE_ENGINE_H
 #define REDLOCK_DRIVE_ENGINE_H
 
-#include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -45,8 +46,11 @@ typedef struct redlock_engine_hooks {
 /* One blocked caller; lives on its stack. */
 typedef struct redlock_call {
     redlock_link link;
-    pthread_cond_t cond; /* only where it sleeps without a seat */
+    sem_t sleep; /* only where it sleeps without a seat */
     uint32_t seat;
+    bool may_queue;
+    bool is_looking;    /* spins on `called`, instead of sleeping */
+    atomic_bool called; /* done, or told to lead */
     bool done;
 } redlock_call;
 
@@ -74,8 +78,8 @@ redlock_ns redlock_engine_now(const redlock_engine *engine);
 /* [locked] Steps the core with the time of now, carries out its wishes. */
 void redlock_engine_step(redlock_engine *engine, const redlock_fact *fact);
 /* [locked] Drives or sleeps until call->done; releases the mutex meanwhile.  init before the step
- * that may complete it. */
-void redlock_call_init(redlock_call *call);
+ * that may complete it; may_queue: what it waits for may be somebody else, and not only an answer. */
+void redlock_call_init(redlock_call *call, bool may_queue);
 void redlock_engine_wait(redlock_engine *engine, redlock_call *call);
 /* [locked] From tell: the caller's work is done. */
 void redlock_engine_complete(redlock_engine *engine, redlock_call *call);
