@@ -61,7 +61,7 @@ static void waiter_take(waiter *self) {
     slot->acquired_ns = bench_now_ns();
     slot->served += self->until_ns == 0 || slot->acquired_ns < self->until_ns;
     if (self->plan->hold_ns > 0) {
-        bench_sleep_until(slot->acquired_ns + self->plan->hold_ns);
+        bench_hold_until(slot->acquired_ns + self->plan->hold_ns);
     }
     slot->releasing_ns = bench_now_ns();
     (void)redlock_release(lock, NULL);

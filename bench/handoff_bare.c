@@ -38,7 +38,7 @@ void bench_handoff_bare(void *ctx, bench_figures *figures) {
     (void)bench_link_reply(&messages);
     int64_t begun = bench_now_ns();
     for (int i = 0; i < *waiters; i++) {
-        bench_sleep_until(bench_now_ns() + HOLD_NS);
+        bench_hold_until(bench_now_ns() + HOLD_NS);
         int64_t releasing = bench_now_ns();
         say(&commands, release_bytes);
         (void)bench_link_reply(&messages);

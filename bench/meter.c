@@ -9,6 +9,9 @@
 #include <sys/resource.h>
 #include <time.h>
 
+/* The kernel's timers are late by less than this, mostly. */
+#define TIMER_LATE_NS (100 * INT64_C(1000))
+
 int64_t bench_now_ns(void) {
     struct timespec now;
 
@@ -22,6 +25,12 @@ void bench_sleep_until(int64_t instant_ns) {
 
     (void)prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR) {
+    }
+}
+
+void bench_hold_until(int64_t instant_ns) {
+    bench_sleep_until(instant_ns - TIMER_LATE_NS);
+    while (bench_now_ns() < instant_ns) {
     }
 }
 

@@ -8,6 +8,8 @@
 int64_t bench_now_ns(void); /* the same clock in all processes */
 /* Sleeps as exactly as the kernel lets it: the calling thread gives up its timer slack. */
 void bench_sleep_until(int64_t instant_ns);
+/* To the microsecond: the last moments of it look at the clock, as one who works would. */
+void bench_hold_until(int64_t instant_ns);
 
 /* Latencies.  Their memory is had before the work begins, where the work is short. */
 typedef struct bench_samples {

@@ -6,8 +6,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <pthread.h>
-#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,9 +26,6 @@
 /* How long the end waits for answers.  A server that fails to write an answer drops the connection
  * with all that it has not read yet: a RELEASE behind a grant would never be executed. */
 #define LINGER_NS_MAX (UINT64_C(250) * REDLOCK_NS_PER_MS)
-
-/* Calls beyond sleep each on a semaphore of its own, and are woken with the mutex held. */
-#define SEATS 64
 
 #define CONNS_MAX (2u * REDLOCK_NODE_MAX)
 
@@ -56,9 +51,7 @@ struct redlock_engine {
     bool links_changed;          /* a connect or hang-up since the leader made its poll set */
     redlock_ns poll_until;       /* polling: when the leader comes back by itself */
     redlock_list waiters;        /* sleeping calls that are not done, oldest first */
-    sem_t seats[SEATS];          /* where calls sleep */
-    uint64_t seats_taken;        /* a bit for each */
-    uint64_t seats_to_wake;      /* signalled once the mutex is free */
+    redlock_seats seats;
     pthread_cond_t changed;
     pthread_t keeper;
     pthread_cond_t keeper_cond;
@@ -135,9 +128,7 @@ static void engine_free(redlock_engine *engine) {
     if (!redlock_fork_is_child(&engine->fork)) {
         (void)pthread_cond_destroy(&engine->keeper_cond);
         (void)pthread_cond_destroy(&engine->changed);
-        for (uint32_t i = 0; i < SEATS; i++) {
-            (void)sem_destroy(&engine->seats[i]);
-        }
+        redlock_seats_deinit(&engine->seats);
         (void)pthread_mutex_destroy(&engine->mutex);
     }
     redlock_fork_deinit(&engine->fork);
@@ -162,9 +153,7 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
     mutex_init(&engine->mutex);
     cond_init(&engine->keeper_cond);
     cond_init(&engine->changed);
-    for (uint32_t i = 0; i < SEATS; i++) {
-        (void)sem_init(&engine->seats[i], 0, 0); /* cannot fail with these arguments */
-    }
+    redlock_seats_init(&engine->seats);
     redlock_fork_init(&engine->fork);
     redlock_list_init(&engine->waiters);
     engine->ends_at = REDLOCK_NEVER;
@@ -207,24 +196,16 @@ void redlock_engine_lock(redlock_engine *engine) {
     (void)pthread_mutex_lock(&engine->mutex); /* a normal mutex, never recursive: cannot fail */
 }
 
-/* Seats live as long as the engine, so they can be signalled without the mutex: a thread that is woken
- * while we hold it would only run into it, and sleep again. */
-static void seats_wake(redlock_engine *engine, uint64_t seats) {
-    for (; seats != 0; seats &= seats - 1) {
-        (void)sem_post(&engine->seats[__builtin_ctzll(seats)]);
-    }
-}
-
-static uint64_t seats_to_wake_take(redlock_engine *engine) {
-    uint64_t seats = engine->seats_to_wake;
-    engine->seats_to_wake = 0;
-    return seats;
-}
-
+/* A thread that is woken while we hold the mutex would only run into it, and sleep again. */
 void redlock_engine_unlock(redlock_engine *engine) {
-    uint64_t seats = seats_to_wake_take(engine);
+    uint64_t called = redlock_seats_take_called(&engine->seats);
     (void)pthread_mutex_unlock(&engine->mutex);
-    seats_wake(engine, seats);
+    redlock_seats_wake(&engine->seats, called);
+}
+
+/* Before a wait that gives the mutex away without passing by unlock. */
+static void wake_called(redlock_engine *engine) {
+    redlock_seats_wake(&engine->seats, redlock_seats_take_called(&engine->seats));
 }
 
 redlock_core *redlock_engine_core(redlock_engine *engine) {
@@ -488,11 +469,7 @@ static void call_wake(redlock_engine *engine, redlock_call *call) {
     if (call->is_looking) {
         return;
     }
-    if (call->seat == REDLOCK_SEAT_NONE) {
-        (void)sem_post(&call->sleep);
-    } else {
-        engine->seats_to_wake |= UINT64_C(1) << call->seat;
-    }
+    redlock_seats_call(&engine->seats, &call->seat);
 }
 
 /* Looks without the mutex whether it is called.  Still linked, and called only with the mutex held: so
@@ -515,24 +492,11 @@ static void call_spin(redlock_engine *engine, redlock_call *call) {
 }
 
 static void call_sleep(redlock_engine *engine, redlock_call *call) {
-    sem_t *sleep = &call->sleep;
-    if (~engine->seats_taken != 0) {
-        call->seat = (uint32_t)__builtin_ctzll(~engine->seats_taken);
-        engine->seats_taken |= UINT64_C(1) << call->seat;
-        sleep = &engine->seats[call->seat];
-    } else {
-        (void)sem_init(sleep, 0, 0);
-    }
+    redlock_seats_take(&engine->seats, &call->seat);
     redlock_engine_unlock(engine);
-    while (sem_wait(sleep) != 0) { /* EINTR: a signal of the program's */
-    }
+    redlock_seats_sleep(&engine->seats, &call->seat);
     redlock_engine_lock(engine);
-    if (call->seat == REDLOCK_SEAT_NONE) {
-        (void)sem_destroy(sleep);
-    } else {
-        engine->seats_taken &= ~(UINT64_C(1) << call->seat);
-        call->seat = REDLOCK_SEAT_NONE;
-    }
+    redlock_seats_leave(&engine->seats, &call->seat);
 }
 
 /* Until it is done, or told to lead, or for no reason. */
@@ -547,7 +511,7 @@ static void call_follow(redlock_engine *engine, redlock_call *call) {
 }
 
 void redlock_call_init(redlock_call *call, bool may_queue) {
-    *call = (redlock_call){.seat = REDLOCK_SEAT_NONE, .may_queue = may_queue};
+    *call = (redlock_call){.may_queue = may_queue};
 }
 
 void redlock_engine_complete(redlock_engine *engine, redlock_call *call) {
@@ -565,7 +529,7 @@ void redlock_engine_wake(redlock_engine *engine) {
 }
 
 void redlock_engine_wait_change(redlock_engine *engine) {
-    seats_wake(engine, seats_to_wake_take(engine));
+    wake_called(engine);
     (void)pthread_cond_wait(&engine->changed, &engine->mutex);
 }
 
@@ -577,7 +541,7 @@ void redlock_engine_changed(redlock_engine *engine) {
 
 static void keeper_sleep(redlock_engine *engine, redlock_ns until, redlock_ns now) {
     engine->keeper_until = until;
-    seats_wake(engine, seats_to_wake_take(engine));
+    wake_called(engine);
     if (until == REDLOCK_NEVER) {
         (void)pthread_cond_wait(&engine->keeper_cond, &engine->mutex);
     } else {

@@ -12,7 +12,7 @@
 #ifndef REDLOCK_DRIVE_ENGINE_H
 #define REDLOCK_DRIVE_ENGINE_H
 
-#include <semaphore.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,6 +21,7 @@
 #include "base/list.h"
 #include "core/core.h"
 #include "drive/fork.h"
+#include "drive/seats.h"
 #include "drive/tls.h"
 #include "wire/url.h"
 
@@ -41,13 +42,10 @@ typedef struct redlock_engine_hooks {
     void (*deliver)(void *ctx);    /* without the mutex, by one thread at a time */
 } redlock_engine_hooks;
 
-#define REDLOCK_SEAT_NONE UINT32_MAX
-
 /* One blocked caller; lives on its stack. */
 typedef struct redlock_call {
     redlock_link link;
-    sem_t sleep; /* only where it sleeps without a seat */
-    uint32_t seat;
+    redlock_seat seat;
     bool may_queue;
     bool is_looking;    /* spins on `called`, instead of sleeping */
     atomic_bool called; /* done, or told to lead */
