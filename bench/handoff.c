@@ -3,6 +3,7 @@
  *
  * Each waiter is a thread of a process with one client; the servers are fresh for each round.  There
  * is no bare loop beside these cases: the limit is the time for which the name is held. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,11 +146,26 @@ static bool blocker_await(const blocker *self, int waiters) {
     return (int)info.waiter_count == waiters;
 }
 
+/* Stands behind all others, and keeps the name until the commands were counted: a last release that hands
+ * over to nobody would be counted among the hand-offs. */
+static void *blocker_come_last(void *ctx) {
+    redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
+    blocker *self = ctx;
+
+    options.ttl_ms = BLOCKED_TTL_MS;
+    options.wait_ms = BLOCKED_TTL_MS;
+    (void)redlock_acquire(self->client, CROWD_NAME, strlen(CROWD_NAME), &options, &self->lock,
+                          NULL);
+    return NULL;
+}
+
 /* Releases, and returns when it began to. */
 static int64_t blocker_go(blocker *self) {
     int64_t now = bench_now_ns();
 
-    (void)redlock_release(self->lock, NULL);
+    if (self->lock != NULL) {
+        (void)redlock_release(self->lock, NULL);
+    }
     redlock_client_destroy(self->client);
     return now;
 }
@@ -174,11 +190,10 @@ static void once_figures(const crowd *all, int64_t begun_ns, bench_load load, ro
     bench_figures_add(figures, "round_trip_us", trips.busy_us);
     bench_figures_add(figures, "paced_round_trip_us", trips.paced_us);
     gaps_figures(all, trips, figures);
-    if (served > 0) {
-        bench_figures_add(figures, "client_commands",
-                          (double)(load.scripts + load.pubsub) / served);
-    }
-    bench_cost_figures(figures, served, crowd_usage(all), load);
+    int handoffs = served + 1; /* from the first, who waited for all, and to the last */
+    bench_figures_add(figures, "client_commands",
+                      (double)(load.scripts + load.pubsub) / handoffs);
+    bench_cost_figures(figures, handoffs, crowd_usage(all), load);
 }
 
 static void repeated_figures(const crowd *all, bench_load load, bench_figures *figures) {
@@ -207,6 +222,40 @@ static void repeated_figures(const crowd *all, bench_load load, bench_figures *f
     bench_cost_figures(figures, (double)sum, crowd_usage(all), load);
 }
 
+/* Each once, between one who holds the name until all wait, and one behind them all. */
+static bool run_once(crowd *all, test_server **servers, round_trips trips, bench_figures *figures) {
+    size_t count = all->plan.server_count;
+    blocker first = {.client = NULL}, last = {.client = ours_connect_servers(servers, count)};
+    pthread_t thread;
+
+    blocker_take(&first, servers, count);
+    crowd_go(all);
+    bool all_wait = blocker_await(&first, all->slot_count);
+    if (pthread_create(&thread, NULL, blocker_come_last, &last) != 0) {
+        bench_give_up("no thread for the last of all");
+    }
+    if (!all_wait || !blocker_await(&first, all->slot_count + 1)) {
+        bench_figures_fail(figures, "not all came into the queue in time");
+    }
+    bench_load before = bench_load_read(servers, count);
+    int64_t begun_ns = blocker_go(&first);
+    bool is_well = crowd_end(all);
+    (void)pthread_join(thread, NULL);
+    bench_load load = bench_load_less(bench_load_read(servers, count), before);
+    (void)blocker_go(&last);
+    once_figures(all, begun_ns, load, trips, figures);
+    return is_well;
+}
+
+static bool run_repeated(crowd *all, test_server **servers, bench_figures *figures) {
+    crowd_go(all);
+    bench_load before = bench_load_read(servers, all->plan.server_count);
+    bool is_well = crowd_end(all);
+    bench_load load = bench_load_less(bench_load_read(servers, all->plan.server_count), before);
+    repeated_figures(all, load, figures);
+    return is_well;
+}
+
 static void handoff_run(void *ctx, bench_figures *figures) {
     const handoff_setup *setup = ctx;
     test_server *servers[OURS_URLS_MAX];
@@ -223,28 +272,10 @@ static void handoff_run(void *ctx, bench_figures *figures) {
                              .hold_ns = HOLD_NS,
                              .limit_ms = limit_ms(setup->processes * setup->waiters),
                              .repeat_ns = setup->repeat_ns};
-    bool is_well = crowd_start(&all, &plan), is_once = setup->repeat_ns == 0;
+    bool is_well = crowd_start(&all, &plan);
     if (is_well) {
-        blocker first = {.client = NULL};
-        int64_t begun_ns = 0;
-        if (is_once) {
-            blocker_take(&first, servers, setup->servers);
-        }
-        crowd_go(&all);
-        if (is_once && !blocker_await(&first, all.slot_count)) {
-            bench_figures_fail(figures, "not all came into the queue in time");
-        }
-        bench_load before = bench_load_read(servers, setup->servers);
-        if (is_once) {
-            begun_ns = blocker_go(&first);
-        }
-        is_well = crowd_end(&all);
-        bench_load load = bench_load_less(bench_load_read(servers, setup->servers), before);
-        if (is_once) {
-            once_figures(&all, begun_ns, load, trips, figures);
-        } else {
-            repeated_figures(&all, load, figures);
-        }
+        is_well = setup->repeat_ns == 0 ? run_once(&all, servers, trips, figures)
+                                        : run_repeated(&all, servers, figures);
     }
     if (!is_well) {
         bench_figures_fail(figures, "the waiters' process did not end as it should");

@@ -384,7 +384,7 @@ static void poll_once(redlock_engine *engine, bool for_caller) {
     if (any_news(engine) || engine->poll_until <= now) {
         return;
     }
-    bool awaits = redlock_core_inflight(engine->core) > 0;
+    bool awaits = redlock_core_is_waiting(engine->core);
     bool spins = for_caller && awaits && redlock_spin_is_due(&engine->leader_spin);
     engine->polling = true;
     engine->dozing = !awaits;
@@ -451,7 +451,7 @@ static void help_leader(redlock_engine *engine) {
     /* One that dozes is woken while the server still works: then it looks for the answer, and needs no
      * wake when that comes. */
     bool wakes_early = engine->dozing && engine->leader_spin.rests == 0 &&
-                       redlock_core_inflight(engine->core) > 0;
+                       redlock_core_is_waiting(engine->core);
     engine->dozing = engine->dozing && !wakes_early;
     if (wakes_early || look_again || engine->links_changed || any_news(engine) ||
         redlock_core_deadline(engine->core) < engine->poll_until) {

@@ -36,7 +36,7 @@ if bad then
 end
 -- Said yes before, or handed over by a release: both have raised the mark.
 if holder == token and (mark > 0 or fence == 0) then
-    holder_lengthen(ttl_ms)
+    lock_lengthen(KEYS[1], ttl_ms, digits(ttl_ms))
     return answer(YES, mark, 0)
 end
 
@@ -50,7 +50,7 @@ local function grant()
         mark_write(mark)
     end
     if holder then
-        holder_lengthen(ttl_ms)
+        lock_lengthen(KEYS[1], ttl_ms, digits(ttl_ms))
     else
         holder_write(token, ttl_ms)
     end

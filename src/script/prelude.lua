@@ -91,11 +91,32 @@ local function holder_write(token, ttl_ms)
     redis.call('SET', KEYS[1], token, 'PX', digits(ttl_ms))
 end
 
--- Never shortens: an answer that overtook another must not take back what was promised.
-local function holder_lengthen(ttl_ms)
-    if redis.call('PTTL', KEYS[1]) < ttl_ms then
-        redis.call('PEXPIRE', KEYS[1], digits(ttl_ms))
+-- Since 7.0 PEXPIRE itself can be told not to shorten; older servers don't tell their version.
+local PEXPIRE_KNOWS_GT = redis.REDIS_VERSION_NUM ~= nil
+
+-- Never shortens: an answer that overtook another must not take back what was promised.  ttl: the
+-- digits of ttl_ms.
+local function lock_lengthen(lock, ttl_ms, ttl)
+    if PEXPIRE_KNOWS_GT and redis.call('PEXPIRE', lock, ttl, 'GT') == 1 then
+        return
     end
+    if redis.call('PTTL', lock) < ttl_ms then
+        redis.call('PEXPIRE', lock, ttl)
+    end
+end
+
+-- What MGET said of a key, or the error that GET has: MGET does not tell what is missing from what is
+-- no string.
+local function value_of(key, value)
+    return value or redis.pcall('GET', key)
+end
+
+local function mark_of(text)
+    local mark = text and whole(text, 0, NUMBER_MAX - 1) or 0
+    if text and not whole(text, 0, NUMBER_MAX - 1) then
+        bad = bad or 'mark stored on this server'
+    end
+    return mark
 end
 
 -- The mark, 0 when there is none; plain steps don't have one.
@@ -107,12 +128,7 @@ local function mark_read(fenced)
         bad = bad or 'number of keys'
         return 0
     end
-    local text = redis.call('GET', KEYS[2])
-    local mark = text and whole(text, 0, NUMBER_MAX - 1) or 0
-    if text and not whole(text, 0, NUMBER_MAX - 1) then
-        bad = bad or 'mark stored on this server'
-    end
-    return mark
+    return mark_of(redis.call('GET', KEYS[2]))
 end
 
 local function mark_write(mark)

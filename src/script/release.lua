@@ -21,7 +21,10 @@ if is_late(not_after_ms) then
     return answer(LATE, 0, 0)
 end
 
-local holder = holder_read()
+-- The mark is wanted by a hand-over alone, but the same call brings it.
+local may_hand_over = KEYS[4] and hand_off_ms > 0 and place ~= 'stay'
+local both = may_hand_over and redis.call('MGET', KEYS[1], KEYS[2]) or {holder_read()}
+local holder = both[1] or may_hand_over and holder_read()
 local holds = holder == token
 if not holds and not (place == 'leave' and KEYS[4]) then
     return answer(NO, 0, 0)
@@ -29,7 +32,7 @@ end
 if place == 'leave' then
     queue_leave(token)
 end
-local hands_over = holds and KEYS[4] and hand_off_ms > 0 and place ~= 'stay'
+local hands_over = holds and may_hand_over
 local first = hands_over and redis.call('ZPOPMIN', KEYS[3]) or {}
 if holds and (not KEYS[4] or hands_over and not first[1]) then
     redis.call('DEL', KEYS[1])
@@ -59,7 +62,7 @@ if hands_over then
         redis.call('PEXPIRE', KEYS[3], math.max(redis.call('PTTL', KEYS[4]), 1))
     end
     -- Without a mark there is nothing to raise: the waiter was woken, and asks like a newcomer.
-    local mark = next and mark_read(true) or 0
+    local mark = next and (both[2] and mark_of(both[2]) or mark_read(true)) or 0
     if mark > 0 and not bad then
         redis.call('HDEL', KEYS[4], next)
         mark_write(mark + 1)

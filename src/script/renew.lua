@@ -32,26 +32,8 @@ local ttl = digits(ttl_ms)
 -- Marks outlive their locks by days, so it is enough to write them anew each hour.  A lock that is held
 -- across the hour is renewed within ttl_ms after it, or it is not held any more.
 local is_new_hour = math.floor(now_ms / 3600000) > math.floor((now_ms - ttl_ms) / 3600000)
--- Since 7.0 PEXPIRE itself can be told not to shorten; older servers don't tell their version.
-local knows_gt = redis.REDIS_VERSION_NUM ~= nil
-
--- As holder_lengthen of the other steps.
-local function lengthen(lock)
-    if knows_gt and redis.call('PEXPIRE', lock, ttl, 'GT') == 1 then
-        return
-    end
-    if redis.call('PTTL', lock) < ttl_ms then
-        redis.call('PEXPIRE', lock, ttl)
-    end
-end
-
 local function words_of(failure)
     return type(failure) == 'table' and failure.err or nil
-end
-
--- A string, false, or an error.  MGET does not tell what is missing from what is no string.
-local function read(key, value)
-    return value or redis.pcall('GET', key)
 end
 
 -- A renewal that has more to do than to lengthen what is there.
@@ -60,8 +42,8 @@ local function renew(lock, key, holder, text, token, fence)
     if not fence or #token < 1 or #token > 256 or fence > 0 and not key then
         return REFUSED, 0, 'ERR redlock: bad token, fence or number of keys'
     end
-    holder = read(lock, holder)
-    text = (fence > 0 or heal == 2) and key and read(key, text)
+    holder = value_of(lock, holder)
+    text = (fence > 0 or heal == 2) and key and value_of(key, text)
     local failed = words_of(holder) or words_of(text)
     if failed then
         return REFUSED, 0, failed
@@ -87,7 +69,7 @@ local function renew(lock, key, holder, text, token, fence)
         end
     end
     if holder and not failed then
-        lengthen(lock)
+        lock_lengthen(lock, ttl_ms, ttl)
         return YES, mark, ''
     end
     failed = failed or words_of(redis.pcall('SET', lock, token, 'PX', ttl))
@@ -107,7 +89,7 @@ for index = 1, count do
     local code, mark, words
     local is_marked = text == fence and not is_new_hour or fence == '0' and heal ~= 2
     if values[at] == token and token ~= '' and is_marked then
-        lengthen(KEYS[at])
+        lock_lengthen(KEYS[at], ttl_ms, ttl)
         code, mark, words = YES, tonumber(fence), ''
     else
         code, mark, words = renew(KEYS[at], key, values[at], text, token, fence)
