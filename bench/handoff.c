@@ -191,8 +191,7 @@ static void once_figures(const crowd *all, int64_t begun_ns, bench_load load, ro
     bench_figures_add(figures, "paced_round_trip_us", trips.paced_us);
     gaps_figures(all, trips, figures);
     int handoffs = served + 1; /* from the first, who waited for all, and to the last */
-    bench_figures_add(figures, "client_commands",
-                      (double)(load.scripts + load.pubsub) / handoffs);
+    bench_figures_add(figures, "client_commands", (double)(load.scripts + load.pubsub) / handoffs);
     bench_cost_figures(figures, handoffs, crowd_usage(all), load);
 }
 

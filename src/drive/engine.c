@@ -44,13 +44,14 @@ struct redlock_engine {
     uint8_t channel[REDLOCK_CHANNEL_BYTES];
     uint8_t label[REDLOCK_NAME_BYTES_MAX], prefix[REDLOCK_NAME_BYTES_MAX];
     bool leading, polling, delivering;
-    bool dozing;                 /* polling, and no answer was awaited when it began */
-    const redlock_call *heir;    /* told to lead, and not there yet */
-    redlock_spin leader_spin;    /* of a caller that leads, for an answer */
-    redlock_spin call_spins[2];  /* of those that do not, for being done; [1]: of those that may queue */
-    bool links_changed;          /* a connect or hang-up since the leader made its poll set */
-    redlock_ns poll_until;       /* polling: when the leader comes back by itself */
-    redlock_list waiters;        /* sleeping calls that are not done, oldest first */
+    bool dozing;              /* polling, and no answer was awaited when it began */
+    const redlock_call *heir; /* told to lead, and not there yet */
+    redlock_spin leader_spin; /* of a caller that leads, for an answer */
+    redlock_spin
+        call_spins[2];     /* of those that do not, for being done; [1]: of those that may queue */
+    bool links_changed;    /* a connect or hang-up since the leader made its poll set */
+    redlock_ns poll_until; /* polling: when the leader comes back by itself */
+    redlock_list waiters;  /* sleeping calls that are not done, oldest first */
     redlock_seats seats;
     pthread_cond_t changed;
     pthread_t keeper;
@@ -450,8 +451,8 @@ static void help_leader(redlock_engine *engine) {
     }
     /* One that dozes is woken while the server still works: then it looks for the answer, and needs no
      * wake when that comes. */
-    bool wakes_early = engine->dozing && engine->leader_spin.rests == 0 &&
-                       redlock_core_is_waiting(engine->core);
+    bool wakes_early =
+        engine->dozing && engine->leader_spin.rests == 0 && redlock_core_is_waiting(engine->core);
     engine->dozing = engine->dozing && !wakes_early;
     if (wakes_early || look_again || engine->links_changed || any_news(engine) ||
         redlock_core_deadline(engine->core) < engine->poll_until) {
@@ -625,8 +626,7 @@ static redlock_call *heir_of(const redlock_engine *engine) {
     if (first == NULL) {
         return NULL;
     }
-    redlock_call *newest =
-        REDLOCK_LIST_ELEMENT(engine->waiters.head.prev, redlock_call, link);
+    redlock_call *newest = REDLOCK_LIST_ELEMENT(engine->waiters.head.prev, redlock_call, link);
     return newest->is_looking ? newest : REDLOCK_LIST_ELEMENT(first, redlock_call, link);
 }
 

@@ -19,7 +19,8 @@ void redlock_spin_learn(redlock_spin *spin, bool paid) {
     if (paid) {
         spin->rests_next /= 2;
     } else {
-        spin->rests_next = after_vain < REDLOCK_SPIN_RESTS_MAX ? after_vain : REDLOCK_SPIN_RESTS_MAX;
+        spin->rests_next =
+            after_vain < REDLOCK_SPIN_RESTS_MAX ? after_vain : REDLOCK_SPIN_RESTS_MAX;
     }
     spin->rests = spin->rests_next;
 }

@@ -14,7 +14,7 @@
 #include "base/time.h"
 
 #define REDLOCK_SPIN_NS_MAX (200 * REDLOCK_NS_PER_US) /* no wait spins for longer */
-#define REDLOCK_SPIN_RESTS_MAX 1023u                  /* waits that sleep at once, between two tries */
+#define REDLOCK_SPIN_RESTS_MAX 1023u /* waits that sleep at once, between two tries */
 
 /* Starts zeroed.  Knows no lock: whoever shares it guards it. */
 typedef struct redlock_spin {
