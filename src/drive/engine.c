@@ -63,6 +63,7 @@ struct redlock_engine {
 };
 
 static void hand_over(redlock_engine *engine);
+static void *keeper_main(void *ctx);
 
 /* --- life ------------------------------------------------------------------------------------ */
 
@@ -425,6 +426,16 @@ static void deliver_events(redlock_engine *engine) {
 
 /* --- leader and followers -------------------------------------------------------------------- */
 
+/* All signals stay with the program's own threads.  If no thread can be had, the next hand-over
+ * tries again; until then deadlines still count, because is_held asks the clock. */
+static void keeper_start(redlock_engine *engine) {
+    sigset_t all, before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    engine->keeper_runs = pthread_create(&engine->keeper, NULL, keeper_main, engine) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 static void lead_until_done(redlock_engine *engine, const redlock_call *call) {
     REDLOCK_ASSERT(!engine->leading);
     engine->leading = true;
@@ -435,6 +446,9 @@ static void lead_until_done(redlock_engine *engine, const redlock_call *call) {
         deliver_events(engine);
         if (call->done) {
             break;
+        }
+        if (call->may_queue && !engine->keeper_runs) {
+            keeper_start(engine); /* while the server works: who is given a lock needs it */
         }
         poll_once(engine, true);
         dispatch_all(engine);
@@ -608,16 +622,6 @@ static void *keeper_main(void *ctx) {
     }
     redlock_engine_unlock(engine);
     return NULL;
-}
-
-/* All signals stay with the program's own threads.  If no thread can be had, the next hand-over
- * tries again; until then deadlines still count, because is_held asks the clock. */
-static void keeper_start(redlock_engine *engine) {
-    sigset_t all, before;
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    engine->keeper_runs = pthread_create(&engine->keeper, NULL, keeper_main, engine) == 0;
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* The newest if it is looking, because that one needs no wake; else the oldest. */
