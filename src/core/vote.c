@@ -159,6 +159,7 @@ void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret
     bool releases = vote->want == REDLOCK_COMMAND_RELEASE;
     if (!releases) {
         REDLOCK_ASSERT(vote->claim == 0);
+        REDLOCK_ASSERT(!vote->release_open); /* or its answer would undo what we know of the claim */
         vote_take_token(vote);
     }
     *ret_wish =
@@ -287,10 +288,8 @@ static void claim_no(redlock_vote *vote, redlock_command_kind claim, const redlo
 
 /* One more try after LATE (the node's clock is known better now) or FORGOT. */
 static void claim_again(redlock_core *core, redlock_vote *vote, redlock_command_kind claim) {
-    if (vote->slot->state == REDLOCK_SLOT_CLOSING || vote->slot->state == REDLOCK_SLOT_LOST) {
-        redlock_vote_fail(core, vote, REDLOCK_SILENT);
-        return;
-    }
+    REDLOCK_ASSERT(vote->slot->state != REDLOCK_SLOT_CLOSING); /* there no claim is current */
+    REDLOCK_ASSERT(vote->slot->state != REDLOCK_SLOT_LOST);
     if (vote->outcome == REDLOCK_OUTCOME_FAILED) {
         vote->outcome = REDLOCK_OUTCOME_OPEN;
     }
@@ -401,6 +400,9 @@ static bool claim_is_current(const redlock_vote *vote) {
     if (vote->attempt != slot->attempt && !REDLOCK_MUTANT(OLD_ANSWER_COUNTED)) {
         return false;
     }
+    if (vote->release_open || vote->want == REDLOCK_COMMAND_RELEASE) {
+        return false; /* what it may have got is being given back */
+    }
     switch (slot->state) {
     case REDLOCK_SLOT_SEEKING:
     case REDLOCK_SLOT_ADOPTING:
@@ -449,6 +451,7 @@ void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag,
     redlock_node *node = vote_node(core, vote);
     redlock_slot *slot = vote->slot;
     if (vote->release_open && vote->release_tag == tag) {
+        REDLOCK_ASSERT(vote->claim == 0); /* it was sent before, and is answered before */
         vote->release_open = false;
         redlock_node_answered(core, node, answer, vote->release_at);
         release_answered(core, vote, answer);
@@ -475,7 +478,7 @@ void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag,
         }
         claim_leaves(vote, claim, answer);
     }
-    if (vote->claim == 0 && !vote->release_open) {
+    if (!vote->release_open) {
         redlock_list_remove(&vote->open_link);
     }
     redlock_slot_touch(core, slot);
@@ -502,8 +505,9 @@ void redlock_vote_cut(redlock_core *core, redlock_vote *vote) {
         redlock_vote_undo(core, vote);
         return;
     }
+    REDLOCK_ASSERT(claim != 0); /* or nothing was unanswered */
     bool open = vote->outcome == REDLOCK_OUTCOME_OPEN || claim == REDLOCK_COMMAND_RAISE;
-    if (claim != 0 && vote->want == 0 && open && claim_is_current(vote)) {
+    if (vote->want == 0 && open && claim_is_current(vote)) {
         /* Asked once more on the next link: the same token makes the repetition harmless. */
         (void)redlock_node_ask(core, vote, claim);
     }
