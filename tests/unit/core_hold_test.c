@@ -245,6 +245,20 @@ static void adopting_waits_for_nodes_that_may_agree_on_the_fence(void **state) {
     test_stage_end(stage);
 }
 
+static void adopting_finds_the_fence_that_a_quorum_agrees_on(void **state) {
+    test_stage *stage = ready(3);
+    redlock_seek seek = test_stage_seek();
+
+    (void)state;
+    uint32_t slot = test_stage_adopt(stage, &seek, 0);
+    test_stage_yes(stage, slot, 0, RENEW, 9); /* its grant came late */
+    test_stage_yes(stage, slot, 1, RENEW, 7);
+    test_stage_yes(stage, slot, 2, RENEW, 7);
+    test_stage_assert_told(stage, slot, REDLOCK_TELL_ACQUIRED, REDLOCK_OK);
+    assert_int_equal(redlock_core_fence(stage->core, slot), 7);
+    test_stage_end(stage);
+}
+
 static void adopting_without_an_agreed_fence_holds_without_one(void **state) {
     test_stage *stage = ready(3);
     redlock_seek seek = test_stage_seek();
@@ -357,6 +371,7 @@ int main(void) {
         cmocka_unit_test(adopting_that_cannot_be_sent_ends_in_time),
         cmocka_unit_test(adopting_in_plain_mode_asks_for_no_fence),
         cmocka_unit_test(adopting_waits_for_nodes_that_may_agree_on_the_fence),
+        cmocka_unit_test(adopting_finds_the_fence_that_a_quorum_agrees_on),
         cmocka_unit_test(adopting_without_an_agreed_fence_holds_without_one),
         cmocka_unit_test(token_that_ran_out_while_it_was_adopted_is_expired),
         cmocka_unit_test(question_of_a_failed_adopting_is_not_repeated),
