@@ -397,11 +397,11 @@ static void release_answered(redlock_core *core, redlock_vote *vote, const redlo
  * decided; the RELEASE that undoes it is behind it on the same link. */
 static bool claim_is_current(const redlock_vote *vote) {
     const redlock_slot *slot = vote->slot;
-    if (vote->attempt != slot->attempt && !REDLOCK_MUTANT(OLD_ANSWER_COUNTED)) {
+    /* What may have been granted is being given back, with an older token or with this one. */
+    bool is_over = vote->attempt != slot->attempt || vote->release_open ||
+                   vote->want == REDLOCK_COMMAND_RELEASE;
+    if (is_over && !REDLOCK_MUTANT(OLD_ANSWER_COUNTED)) {
         return false;
-    }
-    if (vote->release_open || vote->want == REDLOCK_COMMAND_RELEASE) {
-        return false; /* what it may have got is being given back */
     }
     switch (slot->state) {
     case REDLOCK_SLOT_SEEKING:
