@@ -159,7 +159,7 @@ void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret
     bool releases = vote->want == REDLOCK_COMMAND_RELEASE;
     if (!releases) {
         REDLOCK_ASSERT(vote->claim == 0);
-        REDLOCK_ASSERT(!vote->release_open); /* or its answer would undo what we know of the claim */
+        REDLOCK_ASSERT(!vote->release_open); /* whose answer would hide the claim */
         vote_take_token(vote);
     }
     *ret_wish =

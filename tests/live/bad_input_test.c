@@ -145,7 +145,8 @@ static void places_for_answers(void **state) {
     assert_int_equal(redlock_inspect(NULL, "job", 3, &info, &report), REDLOCK_INVALID);
     assert_int_equal(report.status, REDLOCK_INVALID);
     assert_int_equal(redlock_client_init_nodes(NULL, 0, &report), REDLOCK_INVALID);
-    assert_int_equal(redlock_client_init_nodes(client, 0, NULL), REDLOCK_OK); /* there is no guard */
+    assert_int_equal(redlock_client_init_nodes(client, 0, NULL),
+                     REDLOCK_OK); /* there is no guard */
     assert_int_equal(redlock_client_metrics(NULL, &metrics), REDLOCK_INVALID);
     assert_int_equal(redlock_client_metrics(client, NULL), REDLOCK_INVALID);
     assert_int_equal(redlock_client_node_metrics(NULL, 0, &node), REDLOCK_INVALID);

@@ -319,8 +319,7 @@ void test_stage_error(test_stage *stage, uint32_t slot, uint32_t node, redlock_c
 void test_stage_say(test_stage *stage, uint32_t slot, uint32_t node, redlock_command_kind kind,
                     redlock_answer_kind answer) {
     redlock_status status = answer == REDLOCK_ANSWER_CLOCK ? REDLOCK_CLOCK : REDLOCK_SILENT;
-    test_stage_answer(stage, slot, node, kind,
-                      (redlock_answer){.kind = answer, .status = status});
+    test_stage_answer(stage, slot, node, kind, (redlock_answer){.kind = answer, .status = status});
 }
 
 void test_stage_grant_all(test_stage *stage, uint32_t slot, uint64_t mark) {

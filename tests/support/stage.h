@@ -80,7 +80,8 @@ uint32_t test_stage_acquire_name(test_stage *stage, const char *name, const redl
 uint32_t test_stage_acquire(test_stage *stage, const redlock_seek *seek); /* "job" */
 uint32_t test_stage_adopt(test_stage *stage, const redlock_seek *seek, uint64_t fence);
 uint32_t test_stage_look(test_stage *stage, redlock_command_kind question, const char *name);
-void test_stage_extend(test_stage *stage, uint32_t slot, redlock_ns ttl, redlock_ns renew, bool once);
+void test_stage_extend(test_stage *stage, uint32_t slot, redlock_ns ttl, redlock_ns renew,
+                       bool once);
 /* RELEASE, CANCEL. */
 void test_stage_user_fact(test_stage *stage, redlock_fact_kind kind, uint32_t slot);
 

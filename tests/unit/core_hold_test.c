@@ -319,7 +319,8 @@ static void release_that_nodes_refuse_is_unknown(void **state) {
     test_stage_error(stage, slot, 2, RELEASE, REDLOCK_REFUSED);
     test_stage_assert_told(stage, slot, REDLOCK_TELL_RELEASED, REDLOCK_UNKNOWN);
     test_stage_run(stage, REDLOCK_NS_PER_S / 2);
-    assert_non_null(test_stage_open(stage, slot, 1, RELEASE)); /* it is tried until the ttl is over */
+    assert_non_null(
+        test_stage_open(stage, slot, 1, RELEASE)); /* it is tried until the ttl is over */
     test_stage_end(stage);
 }
 

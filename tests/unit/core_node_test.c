@@ -285,7 +285,8 @@ static void wakes_that_mean_nobody_do_nothing(void **state) {
     uint32_t slot = test_stage_acquire(stage, &queued);
     uint64_t tag = test_stage_open(stage, slot, 0, GRANT)->command.entry.wake_tag;
     refuse_to_wait(stage, slot, 0);
-    test_stage_node_fact(stage, REDLOCK_FACT_SUBSCRIBED, 0); /* asks for the waiter, not the holder */
+    test_stage_node_fact(stage, REDLOCK_FACT_SUBSCRIBED,
+                         0); /* asks for the waiter, not the holder */
     assert_int_equal(test_stage_sent(stage, held, 0, GRANT), 1);
     refuse_to_wait(stage, slot, 0);
     uint32_t sent = stage->sent_count;

@@ -36,7 +36,6 @@ static redlock_seek patient(redlock_ns wait) {
     return seek;
 }
 
-
 /* --- why an attempt failed ------------------------------------------------------------------- */
 
 typedef struct cause_case {
@@ -504,8 +503,7 @@ int main(void) {
         cmocka_unit_test(mark_that_moves_at_the_end_of_the_attempt_is_not_followed),
         cmocka_unit_test(release_of_an_attempt_is_a_cancel_and_a_cancel_of_a_hold_is_nothing),
         cmocka_unit_test(refused_claim_takes_back_the_release_that_waits_behind_it),
-        cmocka_unit_test(
-            link_that_breaks_with_a_claim_nobody_waits_for_is_followed_by_a_release),
+        cmocka_unit_test(link_that_breaks_with_a_claim_nobody_waits_for_is_followed_by_a_release),
         cmocka_unit_test(release_whose_link_breaks_is_sent_on_the_next_one),
         cmocka_unit_test(late_answer_to_an_older_attempt_is_no_vote),
         cmocka_unit_test(plain_lock_has_no_fence_and_is_never_healed),

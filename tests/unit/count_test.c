@@ -107,14 +107,14 @@ static void refusals_are_errors_and_answers_to_questions_are_none(void **state) 
 }
 
 static void what_is_no_traffic_changes_no_count(void **state) {
-    static const redlock_wish_kind wishes[] = {
-        REDLOCK_WISH_CONNECT, REDLOCK_WISH_SUBSCRIBE, REDLOCK_WISH_UNSUBSCRIBE, REDLOCK_WISH_TOKEN,
-        REDLOCK_WISH_GONE};
-    static const redlock_fact_kind facts[] = {
-        REDLOCK_FACT_ACQUIRE,    REDLOCK_FACT_ADOPT,        REDLOCK_FACT_LOOK,
-        REDLOCK_FACT_TOKEN,      REDLOCK_FACT_EXTEND,       REDLOCK_FACT_RELEASE,
-        REDLOCK_FACT_CANCEL,     REDLOCK_FACT_SUBSCRIBED,   REDLOCK_FACT_UNSUBSCRIBED,
-        REDLOCK_FACT_TIME};
+    static const redlock_wish_kind wishes[] = {REDLOCK_WISH_CONNECT, REDLOCK_WISH_SUBSCRIBE,
+                                               REDLOCK_WISH_UNSUBSCRIBE, REDLOCK_WISH_TOKEN,
+                                               REDLOCK_WISH_GONE};
+    static const redlock_fact_kind facts[] = {REDLOCK_FACT_ACQUIRE,      REDLOCK_FACT_ADOPT,
+                                              REDLOCK_FACT_LOOK,         REDLOCK_FACT_TOKEN,
+                                              REDLOCK_FACT_EXTEND,       REDLOCK_FACT_RELEASE,
+                                              REDLOCK_FACT_CANCEL,       REDLOCK_FACT_SUBSCRIBED,
+                                              REDLOCK_FACT_UNSUBSCRIBED, REDLOCK_FACT_TIME};
     static const redlock_meter zero;
     (void)state;
     for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) {
