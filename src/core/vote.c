@@ -451,7 +451,6 @@ void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag,
     redlock_node *node = vote_node(core, vote);
     redlock_slot *slot = vote->slot;
     if (vote->release_open && vote->release_tag == tag) {
-        REDLOCK_ASSERT(vote->claim == 0); /* it was sent before, and is answered before */
         vote->release_open = false;
         redlock_node_answered(core, node, answer, vote->release_at);
         release_answered(core, vote, answer);
@@ -478,7 +477,7 @@ void redlock_vote_reply(redlock_core *core, redlock_vote *vote, uint32_t tag,
         }
         claim_leaves(vote, claim, answer);
     }
-    if (!vote->release_open) {
+    if (vote->claim == 0 && !vote->release_open) {
         redlock_list_remove(&vote->open_link);
     }
     redlock_slot_touch(core, slot);

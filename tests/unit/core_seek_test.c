@@ -417,6 +417,21 @@ static void link_that_breaks_with_a_claim_nobody_waits_for_is_followed_by_a_rele
     test_stage_end(stage);
 }
 
+static void claim_whose_answer_is_lost_is_settled_by_the_end_of_its_link(void **state) {
+    test_stage *stage = ready(1);
+    redlock_seek seek = test_stage_seek();
+
+    (void)state;
+    uint32_t slot = test_stage_acquire(stage, &seek);
+    test_stage_user_fact(stage, REDLOCK_FACT_CANCEL, slot);
+    test_stage_no(stage, slot, 0, RELEASE); /* no server answers so, but a lost answer looks it */
+    assert_int_equal(stage->gone_count, 0);
+    assert_int_equal(redlock_core_inflight(stage->core), 1);
+    test_stage_down(stage, 0, REDLOCK_IO);
+    assert_int_equal(stage->gone_count, 1);
+    test_stage_end(stage);
+}
+
 /* Two nodes refuse, the third has granted and is told to give it back. */
 static uint32_t begin_giving_back(test_stage *stage) {
     redlock_seek seek = patient(REDLOCK_NEVER);
@@ -509,6 +524,7 @@ int main(void) {
         cmocka_unit_test(release_of_an_attempt_is_a_cancel_and_a_cancel_of_a_hold_is_nothing),
         cmocka_unit_test(refused_claim_takes_back_the_release_that_waits_behind_it),
         cmocka_unit_test(link_that_breaks_with_a_claim_nobody_waits_for_is_followed_by_a_release),
+        cmocka_unit_test(claim_whose_answer_is_lost_is_settled_by_the_end_of_its_link),
         cmocka_unit_test(release_whose_link_breaks_is_sent_on_the_next_one),
         cmocka_unit_test(late_answer_to_an_older_attempt_is_no_vote),
         cmocka_unit_test(plain_lock_has_no_fence_and_is_never_healed),
