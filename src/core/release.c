@@ -37,24 +37,15 @@ void redlock_release_start(redlock_core *core, redlock_slot *slot) {
     if (slot->state == REDLOCK_SLOT_HELD && core->now >= slot->deadline) {
         redlock_watch_drop(core, slot); /* the release is the first to hear of the time */
     }
-    switch (slot->state) {
-    case REDLOCK_SLOT_HELD:
-        break;
-    case REDLOCK_SLOT_LOST:
-        release_told(core, slot, REDLOCK_NOT_HELD);
-        return;
-    case REDLOCK_SLOT_SEEKING:
-    case REDLOCK_SLOT_PAUSED:
+    if (slot->state == REDLOCK_SLOT_SEEKING || slot->state == REDLOCK_SLOT_PAUSED) {
         redlock_seek_cancel(core, slot);
         return;
-    case REDLOCK_SLOT_NEW:
-    case REDLOCK_SLOT_ADOPTING:
-    case REDLOCK_SLOT_RELEASING:
-    case REDLOCK_SLOT_LOOKING:
-    case REDLOCK_SLOT_CLOSING:
-        REDLOCK_ASSERT(false); /* the handle exists only while held or lost */
+    }
+    if (slot->state == REDLOCK_SLOT_LOST) {
+        release_told(core, slot, REDLOCK_NOT_HELD);
         return;
     }
+    REDLOCK_ASSERT(slot->state == REDLOCK_SLOT_HELD); /* else there is no handle to release */
     redlock_slot_become(slot, REDLOCK_SLOT_RELEASING);
     slot->deadline = 0; /* from here on it is not held, whatever the nodes answer */
     slot->release_limit = redlock_ns_add(core->now, core->config.release_timeout);

@@ -77,31 +77,23 @@ redlock_slot *redlock_slot_at(const redlock_core *core, uint32_t index) {
 
 /* --- state ----------------------------------------------------------------------------------- */
 
-static bool move_is_legal(redlock_slot_state from, redlock_slot_state to) {
-    switch (from) {
-    case REDLOCK_SLOT_NEW:
-        return to == REDLOCK_SLOT_SEEKING || to == REDLOCK_SLOT_ADOPTING ||
-               to == REDLOCK_SLOT_LOOKING;
-    case REDLOCK_SLOT_SEEKING:
-        return to == REDLOCK_SLOT_PAUSED || to == REDLOCK_SLOT_HELD || to == REDLOCK_SLOT_CLOSING;
-    case REDLOCK_SLOT_PAUSED:
-        return to == REDLOCK_SLOT_SEEKING || to == REDLOCK_SLOT_CLOSING;
-    case REDLOCK_SLOT_ADOPTING:
-        return to == REDLOCK_SLOT_HELD || to == REDLOCK_SLOT_CLOSING;
-    case REDLOCK_SLOT_HELD:
-        return to == REDLOCK_SLOT_LOST || to == REDLOCK_SLOT_RELEASING;
-    case REDLOCK_SLOT_LOST:
-    case REDLOCK_SLOT_RELEASING:
-    case REDLOCK_SLOT_LOOKING:
-        return to == REDLOCK_SLOT_CLOSING;
-    case REDLOCK_SLOT_CLOSING:
-        return false;
-    }
-    return false;
-}
+#define MOVE(state) (1u << REDLOCK_SLOT_##state)
+
+/* To which states each may move. */
+static const uint32_t legal_moves[] = {
+    [REDLOCK_SLOT_NEW] = MOVE(SEEKING) | MOVE(ADOPTING) | MOVE(LOOKING),
+    [REDLOCK_SLOT_SEEKING] = MOVE(PAUSED) | MOVE(HELD) | MOVE(CLOSING),
+    [REDLOCK_SLOT_PAUSED] = MOVE(SEEKING) | MOVE(CLOSING),
+    [REDLOCK_SLOT_ADOPTING] = MOVE(HELD) | MOVE(CLOSING),
+    [REDLOCK_SLOT_HELD] = MOVE(LOST) | MOVE(RELEASING),
+    [REDLOCK_SLOT_LOST] = MOVE(CLOSING),
+    [REDLOCK_SLOT_RELEASING] = MOVE(CLOSING),
+    [REDLOCK_SLOT_LOOKING] = MOVE(CLOSING),
+    [REDLOCK_SLOT_CLOSING] = 0,
+};
 
 void redlock_slot_become(redlock_slot *slot, redlock_slot_state state) {
-    REDLOCK_ASSERT(move_is_legal(slot->state, state));
+    REDLOCK_ASSERT((legal_moves[slot->state] >> state & 1) != 0);
     slot->state = state;
 }
 
@@ -121,10 +113,8 @@ static bool slot_is_settled(const redlock_core *core, const redlock_slot *slot) 
 }
 
 static void slot_review_state(redlock_core *core, redlock_slot *slot) {
+    REDLOCK_ASSERT(slot->state != REDLOCK_SLOT_NEW); /* it leaves that in the step that begins it */
     switch (slot->state) {
-    case REDLOCK_SLOT_NEW:
-        REDLOCK_ASSERT(false);
-        return;
     case REDLOCK_SLOT_SEEKING:
         redlock_seek_review(core, slot);
         return;
@@ -143,6 +133,7 @@ static void slot_review_state(redlock_core *core, redlock_slot *slot) {
     case REDLOCK_SLOT_LOOKING:
         redlock_look_review(core, slot);
         return;
+    case REDLOCK_SLOT_NEW:
     case REDLOCK_SLOT_LOST:
     case REDLOCK_SLOT_CLOSING:
         return; /* only the undoing is left */

@@ -159,6 +159,7 @@ void redlock_vote_send(redlock_core *core, redlock_vote *vote, redlock_wish *ret
     bool releases = vote->want == REDLOCK_COMMAND_RELEASE;
     if (!releases) {
         REDLOCK_ASSERT(vote->claim == 0);
+        REDLOCK_ASSERT(!vote->release_open); /* whose answer would hide the claim */
         vote_take_token(vote);
     }
     *ret_wish =
@@ -287,10 +288,8 @@ static void claim_no(redlock_vote *vote, redlock_command_kind claim, const redlo
 
 /* One more try after LATE (the node's clock is known better now) or FORGOT. */
 static void claim_again(redlock_core *core, redlock_vote *vote, redlock_command_kind claim) {
-    if (vote->slot->state == REDLOCK_SLOT_CLOSING || vote->slot->state == REDLOCK_SLOT_LOST) {
-        redlock_vote_fail(core, vote, REDLOCK_SILENT);
-        return;
-    }
+    REDLOCK_ASSERT(vote->slot->state != REDLOCK_SLOT_CLOSING); /* there no claim is current */
+    REDLOCK_ASSERT(vote->slot->state != REDLOCK_SLOT_LOST);
     if (vote->outcome == REDLOCK_OUTCOME_FAILED) {
         vote->outcome = REDLOCK_OUTCOME_OPEN;
     }
@@ -398,7 +397,10 @@ static void release_answered(redlock_core *core, redlock_vote *vote, const redlo
  * decided; the RELEASE that undoes it is behind it on the same link. */
 static bool claim_is_current(const redlock_vote *vote) {
     const redlock_slot *slot = vote->slot;
-    if (vote->attempt != slot->attempt && !REDLOCK_MUTANT(OLD_ANSWER_COUNTED)) {
+    /* What may have been granted is being given back, with an older token or with this one. */
+    bool is_over = vote->attempt != slot->attempt || vote->release_open ||
+                   vote->want == REDLOCK_COMMAND_RELEASE;
+    if (is_over && !REDLOCK_MUTANT(OLD_ANSWER_COUNTED)) {
         return false;
     }
     switch (slot->state) {
@@ -502,8 +504,9 @@ void redlock_vote_cut(redlock_core *core, redlock_vote *vote) {
         redlock_vote_undo(core, vote);
         return;
     }
+    REDLOCK_ASSERT(claim != 0); /* or nothing was unanswered */
     bool open = vote->outcome == REDLOCK_OUTCOME_OPEN || claim == REDLOCK_COMMAND_RAISE;
-    if (claim != 0 && vote->want == 0 && open && claim_is_current(vote)) {
+    if (vote->want == 0 && open && claim_is_current(vote)) {
         /* Asked once more on the next link: the same token makes the repetition harmless. */
         (void)redlock_node_ask(core, vote, claim);
     }

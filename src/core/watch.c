@@ -114,7 +114,7 @@ static void round_review(redlock_core *core, redlock_slot *slot) {
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_vote *vote = &slot->votes[i];
         bool older = vote->claim == 0 && vote->want == 0 && vote->claim_at < slot->round_from;
-        if (older && vote->outcome != REDLOCK_OUTCOME_FAILED && !vote_is_stale(slot, vote)) {
+        if (older && vote->outcome != REDLOCK_OUTCOME_FAILED) {
             ask_renew(core, slot, vote);
         }
     }

@@ -55,7 +55,7 @@ def min_hold_stays(world):
 
 def min_hold_told(world):
     """A signal ends the stay, and the name stays held"""
-    process = world.begin("run", "--min-hold", "50", "told", "-c", "echo on; exit 4", url=world.url)
+    process = world.begin("run", "--min-hold", "90", "told", "-c", "echo on; exit 4", url=world.url)  # stays for 30 s
     await_true(lambda: not [pid for pid in proc_read(process.pid, f"task/{process.pid}/children").split()
                             if proc_read(int(pid), "comm") != b"redlock-guard\n"], "the command has ended")
     process.send_signal(signal.SIGTERM)

@@ -247,16 +247,39 @@ static void arguments_are_checked(void **state) {
     (void)state;
     assert_int_equal(redlock_ask_open(NULL, NULL, &ask, NULL), REDLOCK_INVALID);
     assert_int_equal(redlock_ask_open("redis://x", NULL, NULL, NULL), REDLOCK_INVALID);
-    options.answer_timeout_ms = -1;
+    int64_t *const times[] = {&options.answer_timeout_ms, &options.connect_timeout_ms};
+    for (size_t i = 0; i < 2; i++) {
+        static const int64_t bad[] = {-1, INT64_MIN, INT64_MAX};
+        for (size_t j = 0; j < 3; j++) {
+            *times[i] = bad[j];
+            assert_int_equal(redlock_ask_open("redis://x", &options, &ask, NULL), REDLOCK_INVALID);
+        }
+        *times[i] = 0;
+    }
+    options.flags = 1u << 30;
     assert_int_equal(redlock_ask_open("redis://x", &options, &ask, NULL), REDLOCK_INVALID);
     options.struct_size = 0;
     assert_int_equal(redlock_ask_open("redis://x", &options, &ask, NULL), REDLOCK_INVALID);
+    assert_null(ask);
+    assert_string_equal(redlock_ask_tls_version(NULL), "");
+    assert_int_equal(redlock_ask_tls_until_s(NULL), 0);
     assert_int_equal(redlock_ask_send(NULL, NULL, NULL, 0, NULL), REDLOCK_INVALID);
     ask = opened(url_of(":s3%20cret@", ""));
     const char *const ping[] = {"PING"};
     assert_int_equal(redlock_ask_send(ask, ping, NULL, 0, NULL), REDLOCK_INVALID);
     assert_int_equal(redlock_ask_send(ask, ping, NULL, 1025, NULL), REDLOCK_INVALID);
+    assert_int_equal(redlock_ask_send(ask, NULL, NULL, 1, NULL), REDLOCK_INVALID);
+    const redlock_reply *reply = NULL;
+    assert_int_equal(redlock_ask_receive(NULL, &reply, NULL), REDLOCK_INVALID);
+    assert_int_equal(redlock_ask_receive(ask, NULL, NULL), REDLOCK_INVALID);
+    assert_int_equal(redlock_ask_receive(ask, &reply, NULL), REDLOCK_INVALID); /* none is due */
+    assert_int_equal(redlock_ask_command(NULL, ping, NULL, 1, &reply, NULL), REDLOCK_INVALID);
+    assert_int_equal(redlock_ask_command(ask, ping, NULL, 1, NULL, NULL), REDLOCK_INVALID);
     assert_string_equal(ANSWER(ask, "PING")->text, "PONG"); /* nothing was sent */
+    assert_int_equal(redlock_ask_send(ask, ping, NULL, 1, NULL), REDLOCK_OK);
+    assert_int_equal(redlock_ask_command(ask, ping, NULL, 1, &reply, NULL), REDLOCK_INVALID);
+    assert_int_equal(redlock_ask_receive(ask, &reply, NULL), REDLOCK_OK); /* the one that was due */
+    assert_string_equal(reply->text, "PONG");
     redlock_ask_close(ask);
 }
 

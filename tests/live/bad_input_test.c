@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <redlock/metrics.h>
+
 #include "fake_server.h"
 #include "fleet.h"
 
@@ -124,8 +126,60 @@ static void tokens_and_flags(void **state) {
     assert_int_equal(redlock_adopt(client, "job", 3, token, 8, UINT64_MAX, NULL, &lock, NULL),
                      REDLOCK_INVALID);
     assert_int_equal(redlock_acquire(client, "job", 3, NULL, NULL, NULL), REDLOCK_INVALID);
+    assert_int_equal(redlock_adopt(client, "job", 3, token, 0, 0, NULL, &lock, NULL),
+                     REDLOCK_BAD_TOKEN);
     assert_int_equal(redlock_acquire(NULL, "job", 3, NULL, &lock, NULL), REDLOCK_INVALID);
     assert_null(lock);
+    assert_int_equal(redlock_adopt(client, "job", 3, token, 8, 0, NULL, NULL, NULL),
+                     REDLOCK_INVALID);
+    assert_int_equal(redlock_adopt(client, "", 0, token, 8, 0, NULL, &lock, NULL),
+                     REDLOCK_BAD_NAME);
+}
+
+static void places_for_answers(void **state) {
+    (void)state;
+    redlock_report report = REDLOCK_INIT(redlock_report);
+    redlock_info info = REDLOCK_INIT(redlock_info);
+    redlock_metrics metrics = REDLOCK_INIT(redlock_metrics);
+    redlock_node_metrics node = REDLOCK_INIT(redlock_node_metrics);
+    assert_int_equal(redlock_inspect(NULL, "job", 3, &info, &report), REDLOCK_INVALID);
+    assert_int_equal(report.status, REDLOCK_INVALID);
+    assert_int_equal(redlock_client_init_nodes(NULL, 0, &report), REDLOCK_INVALID);
+    assert_int_equal(redlock_client_init_nodes(client, 0, NULL),
+                     REDLOCK_OK); /* there is no guard */
+    assert_int_equal(redlock_client_metrics(NULL, &metrics), REDLOCK_INVALID);
+    assert_int_equal(redlock_client_metrics(client, NULL), REDLOCK_INVALID);
+    assert_int_equal(redlock_client_node_metrics(NULL, 0, &node), REDLOCK_INVALID);
+    assert_int_equal(redlock_client_node_metrics(client, 0, NULL), REDLOCK_INVALID);
+    assert_int_equal(redlock_client_node_metrics(client, 1, &node), REDLOCK_INVALID);
+    assert_int_equal(redlock_client_node_metrics(client, 0, &node), REDLOCK_OK);
+    info.struct_size = metrics.struct_size = node.struct_size = 8; /* room for nothing */
+    assert_int_equal(redlock_inspect(client, "job", 3, &info, NULL), REDLOCK_INVALID);
+    assert_int_equal(redlock_client_metrics(client, &metrics), REDLOCK_INVALID);
+    assert_int_equal(redlock_client_node_metrics(client, 0, &node), REDLOCK_INVALID);
+    assert_int_equal(redlock_client_event_fd(client), -1); /* it was not asked for */
+    redlock_event event = REDLOCK_INIT(redlock_event);
+    assert_int_equal(redlock_client_next_event(client, &event), 0);
+}
+
+/* As if they had not been given. */
+static void empty_words(void **state) {
+    (void)state;
+    char own[128];
+    redlock_client *other = NULL;
+    redlock_client_options options = REDLOCK_INIT(redlock_client_options);
+    redlock_acquire_options acquire = REDLOCK_INIT(redlock_acquire_options);
+    options.label = options.password_file = "";
+    options.connect_timeout_ms = TEST_PATIENCE_MS;
+    acquire.label = "";
+    redlock_lock *lock = test_take(client, "job", 0);
+    (void)snprintf(own, sizeof own, "%s", strchr(redlock_lock_token(lock, NULL), ':'));
+    test_give(lock);
+    assert_int_equal(redlock_client_create(fleet.url, 1, &options, &other, NULL), REDLOCK_OK);
+    assert_int_equal(test_acquire(other, "job", &acquire, &lock, NULL), REDLOCK_OK);
+    assert_string_equal(strchr(redlock_lock_token(lock, NULL), ':'), own);
+    test_give(lock);
+    redlock_client_destroy(other);
 }
 
 static void sizes_of_options(void **state) {
@@ -457,6 +511,8 @@ int main(void) {
         LIVE(names),
         LIVE(lengths_of_time),
         LIVE(tokens_and_flags),
+        LIVE(places_for_answers),
+        LIVE(empty_words),
         LIVE(sizes_of_options),
         LIVE(numbers_of_nodes),
         LIVE(urls_say_where_they_are_wrong),

@@ -28,8 +28,30 @@ static sem_t gate;
 static atomic_uint hanging;
 static atomic_bool signals_are_open; /* a lookup's thread would take a signal of the application */
 
+/* So many addresses, of that length, in a list that freeaddrinfo takes. */
+static int give_addresses(uint32_t count, socklen_t len, const char *service,
+                          const struct addrinfo *hints, struct addrinfo **ret) {
+    struct addrinfo **end = ret;
+    for (uint32_t i = 0; i < count; i++) {
+        char host[16] = "127.0.0.1";
+        host[8] = (char)('1' + i % 9);
+        if (__real_getaddrinfo(host, service, hints, end) != 0) {
+            return EAI_FAIL;
+        }
+        (*end)->ai_addrlen = len > 0 ? len : (*end)->ai_addrlen;
+        end = &(*end)->ai_next;
+    }
+    return 0;
+}
+
 int __wrap_getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
                        struct addrinfo **ret) {
+    if ((hints->ai_flags & AI_NUMERICHOST) == 0 && strcmp(host, "many") == 0) {
+        return give_addresses(REDLOCK_RESOLVE_ADDRESSES_MAX + 1, 0, service, hints, ret);
+    }
+    if ((hints->ai_flags & AI_NUMERICHOST) == 0 && strcmp(host, "strange") == 0) {
+        return give_addresses(2, 4096, service, hints, ret);
+    }
     bool is_numeric = (hints->ai_flags & AI_NUMERICHOST) != 0;
     if (is_numeric || (strcmp(host, "hang") != 0 && strcmp(host, "missing") != 0)) {
         return __real_getaddrinfo(host, service, hints, ret);
@@ -122,6 +144,25 @@ static void name_is_looked_up_on_a_thread(void **state) {
     assert_non_null(lookup);
     rig_await(&rig, lookup, &got);
     assert_true(got.count > 0);
+    rig_deinit(&rig);
+}
+
+static void addresses_are_bounded_and_strange_ones_passed_over(void **state) {
+    resolve_rig rig;
+    redlock_addresses got;
+    redlock_lookup *lookup;
+    struct sockaddr_in first;
+    (void)state;
+    rig_init(&rig);
+    assert_false(redlock_resolver_start(rig.resolver, "many", 6379, &got, &lookup));
+    rig_await(&rig, lookup, &got);
+    assert_int_equal(got.count, REDLOCK_RESOLVE_ADDRESSES_MAX);
+    memcpy(&first, &got.item[0].at, sizeof first);
+    assert_int_equal(ntohl(first.sin_addr.s_addr), 0x7f000001); /* the preferred one */
+    assert_false(redlock_resolver_start(rig.resolver, "strange", 6379, &got, &lookup));
+    rig_await(&rig, lookup, &got);
+    assert_int_equal(got.count, 0);
+    assert_int_equal(got.gai_error, EAI_NONAME);
     rig_deinit(&rig);
 }
 
@@ -229,6 +270,7 @@ int main(void) {
         cmocka_unit_test(port_is_kept),
         cmocka_unit_test(name_is_looked_up_on_a_thread),
         cmocka_unit_test(missing_name_has_an_error),
+        cmocka_unit_test(addresses_are_bounded_and_strange_ones_passed_over),
         cmocka_unit_test(hanging_lookup_outlives_its_owner),
         cmocka_unit_test(too_many_lookups_are_refused),
         cmocka_unit_test(abandoning_at_any_moment_is_safe),
