@@ -60,7 +60,7 @@ bool redlock_native_suits(const redlock_native *native, const redlock_command *c
     bool may_try = native->is_proven || native->open == 0;
 
     return native->word != REDLOCK_NATIVE_NONE && may_try && is_plain_release &&
-           (!command->may_hold || REDLOCK_MUTANT(NATIVE_FOR_ANY_TOKEN));
+           !command->may_hold;
 }
 
 void redlock_native_sent(redlock_native *native) {
