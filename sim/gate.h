@@ -18,7 +18,8 @@ const char *redlock_sim_gate_of_time(const bool *faults, const redlock_sim_verb 
 const char *redlock_sim_gate_of_script(const bool *faults, const redlock_sim_verb *verb,
                                        bool is_dirty);
 
-typedef struct redlock_sim_version { /* what a server is, and what it refuses of that all the same */
+typedef struct
+    redlock_sim_version { /* what a server is, and what it refuses of that all the same */
     redlock_sim_make make;
     redlock_sim_denial denial;
     uint32_t denies_each, native_count;

@@ -39,10 +39,9 @@ static void memory_write(const redlock_sim_info *info, redlock_sim_text *text) {
 
 static void replication_write(const redlock_sim_info *info, redlock_sim_text *text) {
     section_begin(text, "Replication");
-    redlock_sim_text_say(text,
-                         info->faults[REDLOCK_SIM_READONLY]
-                             ? "role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:6379\r\n"
-                             : "role:master\r\nconnected_slaves:0\r\n");
+    redlock_sim_text_say(text, info->faults[REDLOCK_SIM_READONLY]
+                                   ? "role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:6379\r\n"
+                                   : "role:master\r\nconnected_slaves:0\r\n");
 }
 
 static bool is_wanted(const redlock_bytes *words, size_t count, const char *section) {

@@ -206,8 +206,8 @@ void redlock_sim_plan_to_text(const redlock_sim_plan *plan, char *text, size_t s
                    " ms%s, storm of %" PRIu64 " s",
                    plan->seed, redlock_sim_kind_words(plan->kind),
                    plan->is_quiet ? " (nothing goes wrong but with wakes)" : "", plan->nodes,
-                   version_words(plan), plan->clients, plan->users, plan->names, plan->ttl / MS, plan->guard / MS,
-                   plan->is_declared ? "" : " (new nodes)",
+                   version_words(plan), plan->clients, plan->users, plan->names, plan->ttl / MS,
+                   plan->guard / MS, plan->is_declared ? "" : " (new nodes)",
                    plan->is_wired ? "real wire" : "typed commands", faults, plan->fault_every / MS,
                    plan->loses_data ? ", nodes may forget" : "", plan->storm / REDLOCK_NS_PER_S);
 }

@@ -59,8 +59,7 @@ bool redlock_native_suits(const redlock_native *native, const redlock_command *c
         command->kind == REDLOCK_COMMAND_RELEASE && !command->fenced && !command->teach;
     bool may_try = native->is_proven || native->open == 0;
 
-    return native->word != REDLOCK_NATIVE_NONE && may_try && is_plain_release &&
-           !command->may_hold;
+    return native->word != REDLOCK_NATIVE_NONE && may_try && is_plain_release && !command->may_hold;
 }
 
 void redlock_native_sent(redlock_native *native) {
