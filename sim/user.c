@@ -54,7 +54,7 @@ static redlock_seek seek_draw(redlock_sim_world *world) {
         .retry_min = plan->node_timeout / 2,
         .retry_jitter = plan->node_timeout * 4,
         .renew = one_in(world, 3) ? 0 : ttl / 3,
-        .fenced = !one_in(world, plan->make == REDLOCK_SIM_REDIS_7_0 ? 8 : 2),
+        .fenced = !one_in(world, 8),
         .own_token = one_in(world, 8),
     };
     seek.queued = seek.fenced && seek.wait > 0 && seek.tries_max == 0 && !one_in(world, 16);
