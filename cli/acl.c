@@ -30,6 +30,11 @@ static const acl_purpose purposes[] = {
     {"doctor", "what only doctor asks", "+config|get +acl|whoami"},
 };
 
+/* Rules with the name of a command that the server does not have are refused, so these are in no line. */
+static const char optional[] =
+    "# optional, for plain locks: +delifeq (Valkey 9.0) or +delex (Redis 8.4); servers without the "
+    "command refuse the rule\n";
+
 typedef struct acl_line {
     char text[8192];
     size_t len;
@@ -138,6 +143,9 @@ int redlock_acl_print(const redlock_view_options *options) {
         } else {
             purpose_print(&purposes[i], &line, options->is_json);
         }
+    }
+    if (code == 0 && !options->is_json) {
+        (void)fputs(optional, stdout);
     }
     redlock_config_deinit(&config);
     return code;

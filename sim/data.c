@@ -323,6 +323,35 @@ static void run_del(const order *o) {
     redlock_sim_reply_integer(o->reply, count);
 }
 
+static void equal_remove(const order *o, redlock_bytes wanted) {
+    redlock_sim_value value;
+    bool is_equal = false;
+
+    if (!redlock_sim_order_value(o, REDLOCK_SIM_STRING, &value)) {
+        return;
+    }
+    if (value.text.at != NULL && redlock_bytes_equal(value.text, wanted)) {
+        is_equal = redlock_sim_keyspace_remove(o->space, key_at(o, 1));
+    }
+    redlock_sim_reply_integer(o->reply, is_equal);
+}
+
+static void run_delifeq(const order *o) {
+    equal_remove(o, o->words[2]);
+}
+
+/* In its only form that anybody here uses. */
+static void run_delex(const order *o) {
+    if (o->count != 4 || !redlock_sim_word_is(o->words[2], "IFEQ")) {
+        redlock_sim_give_up("DELEX is known with IFEQ only");
+    }
+    equal_remove(o, o->words[3]);
+    if (o->reply->kind == REDLOCK_RESP_ERROR) {
+        redlock_sim_reply_error(o->reply,
+                                "ERR Key should be of string type if conditions are specified");
+    }
+}
+
 static void run_flushall(const order *o) {
     bool is_known = o->count == 1 || (o->count == 2 && (redlock_sim_word_is(o->words[1], "SYNC") ||
                                                         redlock_sim_word_is(o->words[1], "ASYNC")));
@@ -368,6 +397,8 @@ static runner *runner_of(redlock_sim_verb_kind kind) {
         [REDLOCK_SIM_VERB_PING] = run_ping,
         [REDLOCK_SIM_VERB_DBSIZE] = run_dbsize,
         [REDLOCK_SIM_VERB_FLUSHALL] = run_flushall,
+        [REDLOCK_SIM_VERB_DELIFEQ] = run_delifeq,
+        [REDLOCK_SIM_VERB_DELEX] = run_delex,
     };
 
     return (size_t)kind < sizeof runners / sizeof runners[0] ? runners[kind] : NULL;

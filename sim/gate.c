@@ -69,3 +69,32 @@ const char *redlock_sim_gate_of_script(const bool *faults, const redlock_sim_ver
     }
     return NULL;
 }
+
+static bool is_native(const redlock_sim_verb *verb) {
+    return verb->kind == REDLOCK_SIM_VERB_DELIFEQ || verb->kind == REDLOCK_SIM_VERB_DELEX;
+}
+
+bool redlock_sim_gate_knows(redlock_sim_make make, const redlock_sim_verb *verb) {
+    redlock_sim_make needed =
+        verb->kind == REDLOCK_SIM_VERB_DELIFEQ ? REDLOCK_SIM_VALKEY_9 : REDLOCK_SIM_REDIS_8_4;
+
+    return !is_native(verb) || make == needed;
+}
+
+bool redlock_sim_gate_of_version(redlock_sim_version *version, const redlock_sim_verb *verb,
+                                 const redlock_bytes *words, size_t count,
+                                 redlock_sim_reply *ret_error) {
+    bool is_meant = is_native(verb) && version->denies_each > 0 &&
+                    version->native_count++ % version->denies_each == 0;
+
+    if (!redlock_sim_gate_knows(version->make, verb) ||
+        (is_meant && version->denial == REDLOCK_SIM_DENY_UNKNOWN)) {
+        redlock_sim_verb_unknown(words, count, ret_error);
+        return false;
+    }
+    if (is_meant) {
+        redlock_sim_reply_error_about(ret_error, "NOPERM this user has no permissions to run the '",
+                                      verb->name, "' command");
+    }
+    return !is_meant;
+}

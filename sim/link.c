@@ -117,6 +117,7 @@ static void link_end(redlock_sim_link *link, redlock_ns strays_until) {
     }
     link->connection = 0;
     link->is_up = link->is_greeting = false;
+    redlock_native_end(&link->native);
     link->is_stuck_there = link->is_stuck_back = false;
     link->pending_count = 0;
     link->in_len = 0;
@@ -202,6 +203,7 @@ static void pending_push(redlock_sim_world *world, redlock_sim_link *link, uint3
         .tag = wish->as.send.tag,
         .kind = command->kind,
         .fenced = command->fenced,
+        .is_native = redlock_native_suits(&link->native, command),
         .fence = command->fence,
         .lock = lock,
         .valid_until = seek->ttl > ttl_cost ? from + seek->ttl - ttl_cost : from,
@@ -221,8 +223,12 @@ static void pending_push(redlock_sim_world *world, redlock_sim_link *link, uint3
 static void send_bytes(redlock_sim_world *world, redlock_sim_event event,
                        const redlock_command *command) {
     redlock_sim_link *link = link_of(world, &event);
+    redlock_bytes prefix = redlock_bytes_of("");
+    bool is_native = link->pending[link->pending_count - 1].is_native;
     size_t len =
-        redlock_step_encode(command, redlock_bytes_of(""), world->scratch, REDLOCK_HELLO_BYTES_MAX);
+        is_native ? redlock_native_encode(link->native.word, command, prefix, world->scratch,
+                                          REDLOCK_HELLO_BYTES_MAX)
+                  : redlock_step_encode(command, prefix, world->scratch, REDLOCK_HELLO_BYTES_MAX);
     redlock_bytes bytes = {.at = world->scratch, .len = len};
     if (link->tears) { /* only a part of it is ever sent */
         bytes.len = len / 2;
@@ -240,6 +246,10 @@ void redlock_sim_link_send(redlock_sim_world *world, uint32_t client, const redl
         return;
     }
     pending_push(world, link, client, wish);
+    bool is_native = link->pending[link->pending_count - 1].is_native;
+    if (is_native) {
+        redlock_native_sent(&link->native);
+    }
     bool may_freeze = world->client[client].freezes_asking
                           ? command->kind == REDLOCK_COMMAND_GRANT
                           : command->kind != REDLOCK_COMMAND_RELEASE;
@@ -263,6 +273,7 @@ void redlock_sim_link_send(redlock_sim_world *world, uint32_t client, const redl
         send_bytes(world, event, command);
     } else if (!is_torn) {
         event.parcel = redlock_sim_parcel_create(command, redlock_bytes_of(""));
+        event.parcel->native = is_native ? link->native.word : REDLOCK_NATIVE_NONE;
         put_there(world, event);
     }
     link->tears = false;
@@ -331,6 +342,7 @@ static void greet_at_once(redlock_sim_world *world, redlock_sim_event event) {
     event.parcel = redlock_sim_parcel_create(
         NULL, (redlock_bytes){.at = hello.run_id, .len = hello.run_id_len});
     event.parcel->time_ms = hello.time_ms;
+    event.parcel->native = redlock_native_of(hello.is_valkey, hello.version);
     put_back(world, event);
 }
 
@@ -423,6 +435,8 @@ static void carry_out(redlock_sim_world *world, redlock_sim_event *event) {
     if (world->plan.is_wired) {
         said = redlock_sim_server_feed(server, event->connection,
                                        redlock_sim_parcel_bytes(event->parcel));
+    } else if (event->parcel->native != REDLOCK_NATIVE_NONE) {
+        answer = redlock_sim_server_native(server, event->parcel->native, command);
     } else {
         answer = redlock_sim_server_command(server, command, redlock_bytes_of(""));
     }
@@ -514,6 +528,7 @@ static void accepted(redlock_sim_world *world, redlock_sim_event *event) {
         return;
     }
     link->is_up = true;
+    redlock_native_begin(&link->native, event->parcel->native);
     link->up_at = redlock_sim_local(&world->client[event->client], world->now);
     redlock_fact fact = {.kind = REDLOCK_FACT_LINK_UP, .node = event->node};
     fact.as.up.run_id = redlock_sim_parcel_bytes(event->parcel);
@@ -532,6 +547,9 @@ static void answered(redlock_sim_world *world, redlock_sim_event *event, uint64_
     size_t behind = link->pending_count - (size_t)(found - link->pending) - 1;
     memmove(found, found + 1, behind * sizeof *found);
     link->pending_count--;
+    if (pending.is_native) {
+        redlock_native_answered(&link->native, answer);
+    }
     redlock_sim_trace_answer(world, event->client, event->node, pending.kind, answer);
     redlock_sim_check_heard(world, event->node, &pending, answer);
     redlock_fact fact = {.kind = REDLOCK_FACT_REPLY, .node = event->node};
@@ -565,6 +583,8 @@ static void greeting_goes_on(redlock_sim_world *world, redlock_sim_event *event,
                       redlock_hello_teach(&link->hello, world->scratch, REDLOCK_HELLO_BYTES_MAX));
     }
     link->is_up = true;
+    redlock_native_begin(&link->native,
+                         redlock_native_of(link->hello.is_valkey, link->hello.version));
     link->up_at = redlock_sim_local(&world->client[event->client], world->now);
     redlock_fact fact = {.kind = REDLOCK_FACT_LINK_UP, .node = event->node};
     fact.as.up.run_id = (redlock_bytes){.at = link->hello.run_id, .len = link->hello.run_id_len};
@@ -590,7 +610,9 @@ static void reply_arrives(redlock_sim_world *world, redlock_sim_event *event, co
         return;
     }
     const redlock_sim_pending *oldest = &link->pending[0];
-    redlock_answer answer = redlock_step_decode(oldest->kind, oldest->fenced, &link->reader, data);
+    redlock_answer answer =
+        oldest->is_native ? redlock_native_decode(&link->reader, data)
+                          : redlock_step_decode(oldest->kind, oldest->fenced, &link->reader, data);
     answered(world, event, oldest->tag, &answer);
 }
 

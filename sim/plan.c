@@ -154,6 +154,15 @@ static void draw_clocks(redlock_sim_plan *plan, redlock_prng *prng) {
     plan->guard = plan->is_guarded ? silence + silence / 50 : 0;
 }
 
+/* Later servers, some of which have what they promise; drawn last, so that all else is as without. */
+static void draw_version(redlock_sim_plan *plan, redlock_prng *prng) {
+    static const redlock_sim_make makes[] = {REDLOCK_SIM_REDIS_7_0, REDLOCK_SIM_VALKEY_9,
+                                             REDLOCK_SIM_REDIS_8_4};
+    plan->make = plan->is_old ? REDLOCK_SIM_REDIS_7_0 : makes[upto(prng, 2)];
+    plan->denial = one_in(prng, 2) ? REDLOCK_SIM_DENY_UNKNOWN : REDLOCK_SIM_DENY_NOPERM;
+    plan->denies_each = one_in(prng, 2) ? 1 + (uint32_t)upto(prng, 3) : 0;
+}
+
 void redlock_sim_plan_draw(redlock_sim_plan *plan, redlock_sim_kind kind, uint64_t seed) {
     redlock_prng prng;
     *plan = (redlock_sim_plan){.seed = seed, .kind = kind};
@@ -169,6 +178,20 @@ void redlock_sim_plan_draw(redlock_sim_plan *plan, redlock_sim_kind kind, uint64
     plan->inflight_max =
         plan->has[REDLOCK_SIM_TROUBLE_CAPACITY] ? 1 + (uint32_t)upto(&prng, 3) : 1024;
     plan->is_old = one_in(&prng, 3);
+    draw_version(plan, &prng);
+}
+
+static const char *version_words(const redlock_sim_plan *plan) {
+    bool is_denied = plan->denies_each > 0;
+    switch (plan->make) {
+    case REDLOCK_SIM_REDIS_7_0:
+        return plan->is_old ? "from before 7.0" : "like 7.0";
+    case REDLOCK_SIM_REDIS_8_4:
+        return is_denied ? "that have DELEX, and refuse it" : "that have DELEX";
+    case REDLOCK_SIM_VALKEY_9:
+        return is_denied ? "that have DELIFEQ, and refuse it" : "that have DELIFEQ";
+    }
+    return "?";
 }
 
 void redlock_sim_plan_to_text(const redlock_sim_plan *plan, char *text, size_t size) {
@@ -177,14 +200,14 @@ void redlock_sim_plan_to_text(const redlock_sim_plan *plan, char *text, size_t s
         faults += plan->has[i];
     }
     (void)snprintf(text, size,
-                   "seed %" PRIu64 ", world %s%s: %" PRIu32 " nodes, %" PRIu32
+                   "seed %" PRIu64 ", world %s%s: %" PRIu32 " nodes %s, %" PRIu32
                    " clients of %" PRIu32 " users, %" PRIu32 " names, ttl %" PRIu64
                    " ms, guard %" PRIu64 " ms%s, %s, %" PRIu32 " kinds of faults every %" PRIu64
                    " ms%s, storm of %" PRIu64 " s",
                    plan->seed, redlock_sim_kind_words(plan->kind),
                    plan->is_quiet ? " (nothing goes wrong but with wakes)" : "", plan->nodes,
-                   plan->clients, plan->users, plan->names, plan->ttl / MS, plan->guard / MS,
-                   plan->is_declared ? "" : " (new nodes)",
+                   version_words(plan), plan->clients, plan->users, plan->names, plan->ttl / MS,
+                   plan->guard / MS, plan->is_declared ? "" : " (new nodes)",
                    plan->is_wired ? "real wire" : "typed commands", faults, plan->fault_every / MS,
                    plan->loses_data ? ", nodes may forget" : "", plan->storm / REDLOCK_NS_PER_S);
 }

@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "sim/fault.h"
+#include "sim/server.h"
 
 typedef enum redlock_sim_kind {
     REDLOCK_SIM_REDLOCK = 1, /* the conditions of P1: at most one holder */
@@ -21,11 +22,14 @@ typedef struct redlock_sim_plan {
     redlock_sim_kind kind;
     uint32_t nodes, clients, users, names; /* users per client */
     bool is_old;                           /* servers from before 7.0 */
-    bool is_wired;                         /* the real codec, with torn packets */
-    bool is_guarded, is_declared;          /* nodes were declared ready */
-    bool loses_data;                       /* marks too, so what theorem B asks for is kept */
-    bool is_quiet;                         /* nothing goes wrong, but that wakes may get lost */
-    bool is_strict; /* clocks are such that what is gone is gone: see check.c */
+    redlock_sim_make make;        /* what the servers are; is_old: none of the later ones */
+    redlock_sim_denial denial;    /* each so many of their native commands are refused ... */
+    uint32_t denies_each;         /* ... on every other node; 0: none is */
+    bool is_wired;                /* the real codec, with torn packets */
+    bool is_guarded, is_declared; /* nodes were declared ready */
+    bool loses_data;              /* marks too, so what theorem B asks for is kept */
+    bool is_quiet;                /* nothing goes wrong, but that wakes may get lost */
+    bool is_strict;               /* clocks are such that what is gone is gone: see check.c */
     redlock_ns ttl, margin, node_timeout, connect_timeout, silence_max, guard;
     redlock_ns latency, jitter, storm, fault_every;
     redlock_ns hold, think, poll, hand_off;

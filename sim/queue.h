@@ -10,6 +10,7 @@
 
 #include "base/command.h"
 #include "base/time.h"
+#include "wire/native.h"
 
 typedef enum redlock_sim_event_kind {
     REDLOCK_SIM_EVENT_CALL = 1,    /* a connect arrives at a node */
@@ -37,6 +38,8 @@ typedef struct redlock_sim_parcel { /* what an event carries; owned by it */
     redlock_command command;        /* TO_NODE: its bytes lie in data; kind 0: bytes only */
     redlock_answer answer;          /* TO_CLIENT without the wire */
     redlock_status status;          /* DOWN, and the greeting without the wire */
+    /* TO_NODE without the wire: which it is sent as; the greeting: what the server has */
+    redlock_native_word native;
     uint64_t time_ms;
     size_t run_id_len, len; /* of the bytes behind what the command points at */
     size_t at;              /* where those bytes begin */

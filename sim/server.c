@@ -10,6 +10,7 @@
 #include "base/prng.h"
 #include "sim/data.h"
 #include "sim/gate.h"
+#include "sim/info.h"
 #include "sim/interpreter.h"
 #include "sim/keyspace.h"
 #include "sim/pubsub.h"
@@ -38,6 +39,7 @@ struct redlock_sim_server {
     redlock_prng prng;
     char run_id[REDLOCK_RUN_ID_BYTES + 1];
     char password[128]; /* empty: none */
+    redlock_sim_version version;
     bool faults[REDLOCK_SIM_FAULT_COUNT];
     uint64_t call_us, command_count;
     link *links;
@@ -61,55 +63,13 @@ static bool has_flag(const redlock_sim_verb *verb, uint32_t flag) {
 
 /* --- INFO, SELECT and the greeting ----------------------------------------------------------- */
 
-static void info_section(redlock_sim_server *server, const char *title, const char *lines) {
-    redlock_sim_text *text = &server->scratch;
-
-    redlock_sim_text_say(text, text->len == 0 ? "# " : "\r\n# ");
-    redlock_sim_text_say(text, title);
-    redlock_sim_text_say(text, "\r\n");
-    redlock_sim_text_say(text, lines);
-}
-
-static void info_server(redlock_sim_server *server) {
-    info_section(server, "Server", "redis_version:7.0.15\r\nredis_mode:standalone\r\nrun_id:");
-    redlock_sim_text_say(&server->scratch, server->run_id);
-    redlock_sim_text_say(&server->scratch, "\r\n");
-}
-
-static void info_replication(redlock_sim_server *server) {
-    info_section(server, "Replication",
-                 server->faults[REDLOCK_SIM_READONLY]
-                     ? "role:slave\r\nmaster_host:127.0.0.1\r\nmaster_port:6379\r\n"
-                     : "role:master\r\nconnected_slaves:0\r\n");
-}
-
-static void info_memory(redlock_sim_server *server) {
-    info_section(server, "Memory",
-                 server->faults[REDLOCK_SIM_EVICTS] ? "maxmemory_policy:allkeys-lru\r\n"
-                                                    : "maxmemory_policy:noeviction\r\n");
-}
-
-static bool info_is_wanted(const redlock_bytes *words, size_t count, const char *section) {
-    for (size_t i = 1; i < count; i++) {
-        if (redlock_sim_word_is(words[i], section)) {
-            return true;
-        }
-    }
-    return count == 1;
-}
-
 static void run_info(redlock_sim_server *server, const redlock_bytes *words, size_t count,
                      redlock_sim_reply *reply) {
+    redlock_sim_info info = {
+        .make = server->version.make, .run_id = server->run_id, .faults = server->faults};
+
     server->scratch.len = 0;
-    if (info_is_wanted(words, count, "SERVER")) {
-        info_server(server);
-    }
-    if (info_is_wanted(words, count, "MEMORY")) {
-        info_memory(server);
-    }
-    if (info_is_wanted(words, count, "REPLICATION")) {
-        info_replication(server);
-    }
+    redlock_sim_info_write(&info, words, count, &server->scratch);
     redlock_sim_reply_bulk(reply,
                            (redlock_bytes){.at = server->scratch.at, .len = server->scratch.len});
 }
@@ -229,6 +189,9 @@ static void script_calls(void *owner, const redlock_bytes *words, size_t count,
 
     server->space.now_us += server->call_us;
     reply->list = &server->list;
+    if (found == REDLOCK_SIM_VERB_FOUND && !redlock_sim_gate_knows(server->version.make, verb)) {
+        found = REDLOCK_SIM_VERB_UNKNOWN;
+    }
     if (found != REDLOCK_SIM_VERB_FOUND) {
         redlock_sim_reply_error(reply, found == REDLOCK_SIM_VERB_ARITY
                                            ? "ERR Wrong number of args calling Redis command "
@@ -419,7 +382,9 @@ static void words_run(redlock_sim_server *server, link *from, const redlock_byte
     server->command_count++;
     reply.list = &server->list;
     if (redlock_sim_verb_find(words, count, &verb, &reply) == REDLOCK_SIM_VERB_FOUND &&
-        is_let_in(server, from, verb, &reply) && is_let_through(server, from, verb, &reply)) {
+        is_let_in(server, from, verb, &reply) &&
+        redlock_sim_gate_of_version(&server->version, verb, words, count, &reply) &&
+        is_let_through(server, from, verb, &reply)) {
         is_reply = verb_run(server, from, verb, words, count, &reply);
     }
     if (is_reply) {
@@ -438,25 +403,40 @@ static redlock_answer answer_spoilt(void) {
     };
 }
 
-redlock_answer redlock_sim_server_command(redlock_sim_server *server,
-                                          const redlock_command *command, redlock_bytes prefix) {
-    size_t len = redlock_step_encode(command, prefix, server->encoded, sizeof server->encoded);
+/* What lies in server->encoded.  True when there is a whole reply to read. */
+static bool encoded_run(redlock_sim_server *server, size_t len) {
     redlock_bytes bytes = {.at = server->encoded, .len = len};
     size_t used;
 
     server->out.len = 0;
     if (server->faults[REDLOCK_SIM_GARBAGE] || server->faults[REDLOCK_SIM_OVERSIZED]) {
-        return answer_spoilt();
+        return false;
     }
     redlock_sim_request_status status = redlock_sim_request_read(&server->request, bytes);
     REDLOCK_ASSERT(status == REDLOCK_SIM_REQUEST_WHOLE);
     words_run(server, &server->inner, server->request.words, server->request.count);
     redlock_resp_reader_init(&server->reader);
-    if (redlock_resp_read(&server->reader, server->out.at, server->out.len, &used) !=
-        REDLOCK_RESP_DONE) {
+    return redlock_resp_read(&server->reader, server->out.at, server->out.len, &used) ==
+           REDLOCK_RESP_DONE;
+}
+
+redlock_answer redlock_sim_server_command(redlock_sim_server *server,
+                                          const redlock_command *command, redlock_bytes prefix) {
+    size_t len = redlock_step_encode(command, prefix, server->encoded, sizeof server->encoded);
+
+    if (!encoded_run(server, len)) {
         return answer_spoilt();
     }
     return redlock_step_decode(command->kind, command->fenced, &server->reader, server->out.at);
+}
+
+redlock_answer redlock_sim_server_native(redlock_sim_server *server, redlock_native_word word,
+                                         const redlock_command *command) {
+    size_t len = redlock_native_encode(word, command, redlock_bytes_of(""), server->encoded,
+                                       sizeof server->encoded);
+
+    return encoded_run(server, len) ? redlock_native_decode(&server->reader, server->out.at)
+                                    : answer_spoilt();
 }
 
 /* --- bytes ----------------------------------------------------------------------------------- */
@@ -641,6 +621,16 @@ redlock_sim_server *redlock_sim_server_create(uint64_t seed, const char *run_id)
 
 void redlock_sim_server_be_old(redlock_sim_server *server) {
     redlock_sim_interpreter_forget_version(server->interpreter);
+}
+
+void redlock_sim_server_be(redlock_sim_server *server, redlock_sim_make make) {
+    server->version.make = make;
+}
+
+void redlock_sim_server_deny(redlock_sim_server *server, redlock_sim_denial denial, uint32_t each) {
+    server->version.denial = denial;
+    server->version.denies_each = each;
+    server->version.native_count = 0;
 }
 
 static void links_close(redlock_sim_server *server) {

@@ -4,7 +4,7 @@
  * There are two ways in, and they give the same answers: typed commands for worlds that leave the
  * wire out, and RESP bytes for worlds that have connections, a greeting and torn packets.  Nothing
  * here is random, sleeps or reads a clock; what goes wrong with a server is told to it.  It talks
- * like Redis 7.0 and knows the commands that redlock and its tests use.  Whoever asks for more than
+ * like Redis 7.0, but for what it is told to have of later versions, and knows the commands that redlock and its tests use.  Whoever asks for more than
  * it can do (a command that is not there, no memory) ends the program with a sentence on stderr or
  * gets the error of a server, and never a wrong answer. */
 #ifndef REDLOCK_SIM_SERVER_H
@@ -19,6 +19,7 @@
 #include "base/status.h"
 #include "sim/packed.h"
 #include "sim/pubsub.h"
+#include "wire/native.h"
 
 typedef struct redlock_sim_server redlock_sim_server;
 
@@ -27,6 +28,15 @@ typedef struct redlock_sim_server redlock_sim_server;
 redlock_sim_server *redlock_sim_server_create(uint64_t seed, const char *run_id);
 /* Of a version before 7.0, as far as scripts can tell. */
 void redlock_sim_server_be_old(redlock_sim_server *server);
+
+typedef enum redlock_sim_make {
+    REDLOCK_SIM_REDIS_7_0 = 0,
+    REDLOCK_SIM_REDIS_8_4, /* has DELEX */
+    REDLOCK_SIM_VALKEY_9   /* has DELIFEQ */
+} redlock_sim_make;
+
+/* What it says it is, and the commands that go with it. */
+void redlock_sim_server_be(redlock_sim_server *server, redlock_sim_make make);
 void redlock_sim_server_destroy(redlock_sim_server *server);
 
 /* The wall clock, microseconds since 1970, as it is from now on; it may jump in both directions. */
@@ -46,6 +56,10 @@ void redlock_sim_server_add_pause(redlock_sim_server *server, uint32_t reading, 
  * the answer is ERROR with status PROTOCOL; as bytes it is executed, and then the reply is spoilt. */
 redlock_answer redlock_sim_server_command(redlock_sim_server *server,
                                           const redlock_command *command, redlock_bytes prefix);
+
+/* The same as the native command `word`, without a prefix. */
+redlock_answer redlock_sim_server_native(redlock_sim_server *server, redlock_native_word word,
+                                         const redlock_command *command);
 
 typedef struct redlock_sim_said {
     redlock_bytes bytes; /* the replies, borrowed until the next call */
@@ -96,6 +110,14 @@ typedef enum redlock_sim_fault {                      /* each may be on or off *
 void redlock_sim_server_set_fault(redlock_sim_server *server, redlock_sim_fault fault, bool is_on);
 /* From now on new connections must AUTH with it; NULL or empty: none. */
 void redlock_sim_server_set_password(redlock_sim_server *server, const char *password);
+
+typedef enum redlock_sim_denial {
+    REDLOCK_SIM_DENY_UNKNOWN = 1, /* a proxy, or a name that was taken away */
+    REDLOCK_SIM_DENY_NOPERM       /* the user lacks the right */
+} redlock_sim_denial;
+
+/* The first one of `each` native commands is refused, though INFO promises it; 0: none is. */
+void redlock_sim_server_deny(redlock_sim_server *server, redlock_sim_denial denial, uint32_t each);
 
 typedef enum redlock_sim_loss {
     REDLOCK_SIM_LOSE_NOTHING = 1,

@@ -62,6 +62,8 @@ static const redlock_sim_verb verbs[] = {
     {REDLOCK_SIM_VERB_SCRIPT_LOAD, "script|load", "SCRIPT", "LOAD", 3, 3, NO_SCRIPT},
     {REDLOCK_SIM_VERB_SCRIPT_EXISTS, "script|exists", "SCRIPT", "EXISTS", 3, MANY, NO_SCRIPT},
     {REDLOCK_SIM_VERB_SCRIPT_FLUSH, "script|flush", "SCRIPT", "FLUSH", 2, MANY, NO_SCRIPT},
+    {REDLOCK_SIM_VERB_DELIFEQ, "delifeq", "DELIFEQ", NULL, 3, 3, WRITE},
+    {REDLOCK_SIM_VERB_DELEX, "delex", "DELEX", NULL, 2, MANY, WRITE},
 };
 
 bool redlock_sim_word_is(redlock_bytes text, const char *word) {
@@ -92,7 +94,8 @@ static size_t say_cut(char *at, size_t size, size_t len, const char *before, red
     return said > 0 && len + (size_t)said < size ? len + (size_t)said : size - 1;
 }
 
-static void unknown_say(const redlock_bytes *words, size_t count, redlock_sim_reply *ret_error) {
+void redlock_sim_verb_unknown(const redlock_bytes *words, size_t count,
+                              redlock_sim_reply *ret_error) {
     char *at = ret_error->scratch;
     size_t size = sizeof ret_error->scratch;
     size_t len =
@@ -138,7 +141,7 @@ static redlock_sim_verb_found not_found(const redlock_bytes *words, size_t count
     bool is_client = redlock_sim_word_is(words[0], "CLIENT");
 
     if (!is_client && !redlock_sim_word_is(words[0], "SCRIPT")) {
-        unknown_say(words, count, ret_error);
+        redlock_sim_verb_unknown(words, count, ret_error);
         return REDLOCK_SIM_VERB_UNKNOWN;
     }
     if (count == 1) {

@@ -49,7 +49,9 @@ typedef enum redlock_sim_verb_kind {
     REDLOCK_SIM_VERB_PUBLISH,
     REDLOCK_SIM_VERB_SUBSCRIBE,
     REDLOCK_SIM_VERB_UNSUBSCRIBE,
-    REDLOCK_SIM_VERB_RESET
+    REDLOCK_SIM_VERB_RESET,
+    REDLOCK_SIM_VERB_DELIFEQ, /* not in 7.0 */
+    REDLOCK_SIM_VERB_DELEX
 } redlock_sim_verb_kind;
 
 #define REDLOCK_SIM_IS_WRITE 1u       /* changes data */
@@ -80,6 +82,9 @@ typedef enum redlock_sim_verb_found {
 redlock_sim_verb_found redlock_sim_verb_find(const redlock_bytes *words, size_t count,
                                              const redlock_sim_verb **ret_verb,
                                              redlock_sim_reply *ret_error);
+/* The error about a command that this server does not have. */
+void redlock_sim_verb_unknown(const redlock_bytes *words, size_t count,
+                              redlock_sim_reply *ret_error);
 /* Whether two words are the same but for the case of their letters; `word` is in upper case. */
 bool redlock_sim_word_is(redlock_bytes text, const char *word);
 

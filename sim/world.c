@@ -644,6 +644,10 @@ static void begin_nodes(redlock_sim_world *world) {
         if (world->plan.is_old) {
             redlock_sim_server_be_old(node->server);
         }
+        redlock_sim_server_be(node->server, world->plan.make);
+        if (i % 2 == 0) {
+            redlock_sim_server_deny(node->server, world->plan.denial, world->plan.denies_each);
+        }
         redlock_sim_mutant_patch(node->server);
         if (world->plan.is_declared) {
             redlock_sim_node_declare(world, i);

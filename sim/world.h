@@ -36,7 +36,7 @@
 typedef struct redlock_sim_pending { /* sent and not answered */
     uint64_t tag;
     redlock_command_kind kind;
-    bool fenced;
+    bool fenced, is_native;
     uint64_t fence; /* that it asked for */
     uint32_t lock;
     bool is_seen, kept_before; /* carried out, on a node that had that token already */
@@ -69,6 +69,7 @@ typedef struct redlock_sim_link { /* between one client and one node */
     uint32_t pending_count, pending_size;
     redlock_sim_stray stray[REDLOCK_SIM_STRAYS_MAX];
     uint32_t stray_next;
+    redlock_native native;
     redlock_hello hello; /* with the wire */
     redlock_resp_reader reader;
     bool is_greeting;

@@ -46,10 +46,12 @@ typedef struct redlock_queue_entry { /* how a token waits on a node */
 
 typedef struct redlock_command {
     redlock_command_kind kind;
-    bool teach;    /* the node forgot the step: send it whole */
-    bool fenced;   /* false: plain, no mark and no companion key */
-    bool may_hold; /* GRANT: the token may hold already, which is a yes then */
-    bool heal;     /* RENEW: a node that lost the key may be given it again */
+    bool teach;  /* the node forgot the step: send it whole */
+    bool fenced; /* false: plain, no mark and no companion key */
+    /* The token may hold already (GRANT: a yes then), or may come to hold again (RELEASE: which is not
+     * to be ended by one that is late) */
+    bool may_hold;
+    bool heal; /* RENEW: a node that lost the key may be given it again */
     redlock_bytes name, token;
     uint64_t ttl_ms;       /* GRANT, RENEW: what the node counts, margin included; at least 1 */
     uint64_t fence;        /* GRANT: the proposal; RAISE, RENEW: the mark to reach; 0 when plain */

@@ -46,7 +46,8 @@
     X(QUEUE_NOT_LEFT, "who gives up waiting stays in the queue")                                   \
     X(ATTEMPT_KEPT, "a waiter that fails keeps the grants of a minority")                          \
     X(TICKET_PER_TRY, "every attempt takes a new ticket")                                          \
-    X(PLACE_LOST, "an attempt that fails gives up the place in the queue")
+    X(PLACE_LOST, "an attempt that fails gives up the place in the queue")                         \
+    X(REFUSAL_IS_NOT_HELD, "a native command that is refused says that nothing is held")
 
 #define REDLOCK_MUTANT_ENUM(name, text) REDLOCK_MUTANT_##name,
 enum redlock_mutant_name {

@@ -86,6 +86,7 @@ static redlock_command vote_command(const redlock_core *core, const redlock_vote
         .fenced = slot->seek.fenced,
         .name = {slot->name, slot->name_len},
         .token = {vote->token, vote->token_len},
+        .may_hold = slot->seek.own_token || vote->stray_not_after_ms != 0,
     };
     if (slot->state != REDLOCK_SLOT_LOOKING) {
         command.not_after_ms = not_after_ms(core, vote);
@@ -95,7 +96,6 @@ static redlock_command vote_command(const redlock_core *core, const redlock_vote
         command.ttl_ms = redlock_ns_to_ms_up(redlock_ns_add(slot->seek.ttl, margin));
         /* Without a mark nobody can tell a lost key from one that was broken, or had in between. */
         command.heal = slot->state == REDLOCK_SLOT_HELD && slot->seek.fenced;
-        command.may_hold = slot->seek.own_token || vote->stray_not_after_ms != 0;
     }
     if (slot->seek.fenced &&
         (vote->want == REDLOCK_COMMAND_GRANT || vote->want == REDLOCK_COMMAND_RELEASE)) {

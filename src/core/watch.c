@@ -234,6 +234,7 @@ void redlock_watch_adopt(redlock_core *core, redlock_slot *slot, uint64_t fence)
     redlock_slot_become(slot, REDLOCK_SLOT_ADOPTING);
     slot->attempt++;
     slot->fence = fence;
+    slot->seek.own_token = true; /* whoever brings it may take it again */
     slot->attempt_limit = redlock_ns_add(
         core->now, redlock_ns_add(core->config.connect_timeout, 2 * slot->seek.node_timeout));
     for (uint32_t i = 0; i < core->config.node_count; i++) {

@@ -27,7 +27,6 @@
 #include "drive/socket.h"
 #include "drive/stream.h"
 #include "wire/message.h"
-#include "wire/step.h"
 
 #define CONN_OUT_BYTES_MIN 4096u
 /* What TLS itself has to say: a server that asks for more and never reads is hung up. */
@@ -526,6 +525,8 @@ static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_n
         fact.as.up.run_id =
             (redlock_bytes){.at = conn->hello.run_id, .len = conn->hello.run_id_len};
         fact.as.up.time_ms = conn->hello.time_ms;
+        redlock_native_begin(&conn->outbox.native,
+                             redlock_native_of(conn->hello.is_valkey, conn->hello.version));
     }
     sink->take(sink->ctx, &fact, now);
 }
@@ -552,9 +553,7 @@ static void dispatch_answer(redlock_conn *conn, const uint8_t *data, redlock_ns 
     for (uint32_t place = 0; place < count; place++) {
         fact.as.reply.tag = owed.tag;
         fact.as.reply.answer =
-            owed.kind == REDLOCK_COMMAND_RENEW
-                ? redlock_step_decode_renewal(place, count, owed.fenced, &conn->reader, data)
-                : redlock_step_decode(owed.kind, owed.fenced, &conn->reader, data);
+            redlock_outbox_answer(&conn->outbox, &owed, place, count, &conn->reader, data);
         sink->take(sink->ctx, &fact, now);
         if (conn->doomed || place + 1 == count) {
             return;

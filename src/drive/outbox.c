@@ -15,6 +15,7 @@ void redlock_outbox_deinit(redlock_outbox *outbox) {
 void redlock_outbox_clear(redlock_outbox *outbox) {
     outbox->owed.first = 0;
     outbox->owed.count = 0;
+    redlock_native_end(&outbox->native);
     if (outbox->batch != NULL) {
         redlock_batch_clear(outbox->batch);
     }
@@ -63,18 +64,24 @@ static bool batch_take(redlock_outbox *outbox, redlock_buffer *pending,
     return *ret_has_memory && is_renewal && batch_add(outbox, command);
 }
 
+static size_t command_encode(const redlock_outbox *outbox, const redlock_command *command,
+                             uint8_t *out, size_t size) {
+    return redlock_native_suits(&outbox->native, command)
+               ? redlock_native_encode(outbox->native.word, command, outbox->prefix, out, size)
+               : redlock_step_encode(command, outbox->prefix, out, size);
+}
+
 static bool command_append(redlock_outbox *outbox, redlock_buffer *pending,
                            const redlock_command *command) {
     size_t room = pending->size - pending->len;
     uint8_t *end = room > 0 ? pending->at + pending->len : NULL;
-    size_t need = redlock_step_encode(command, outbox->prefix, end, room);
+    size_t need = command_encode(outbox, command, end, room);
     REDLOCK_ASSERT(need <= REDLOCK_STEP_BYTES_MAX);
     if (need > room) {
         if (!redlock_buffer_reserve(pending, need, PENDING_BYTES_MIN)) {
             return false;
         }
-        size_t again =
-            redlock_step_encode(command, outbox->prefix, pending->at + pending->len, need);
+        size_t again = command_encode(outbox, command, pending->at + pending->len, need);
         REDLOCK_ASSERT(again == need);
     }
     pending->len += need;
@@ -83,7 +90,10 @@ static bool command_append(redlock_outbox *outbox, redlock_buffer *pending,
 
 bool redlock_outbox_put(redlock_outbox *outbox, redlock_buffer *pending, uint64_t tag,
                         const redlock_command *command) {
-    redlock_owed owed = {.tag = tag, .kind = command->kind, .fenced = command->fenced};
+    redlock_owed owed = {.tag = tag,
+                         .kind = command->kind,
+                         .fenced = command->fenced,
+                         .is_native = redlock_native_suits(&outbox->native, command)};
     bool has_memory;
     bool waits = batch_take(outbox, pending, command, &has_memory);
     size_t len_before = pending->len;
@@ -93,8 +103,26 @@ bool redlock_outbox_put(redlock_outbox *outbox, redlock_buffer *pending, uint64_
     owed.batch = waits ? 0 : 1;
     if ((waits || command_append(outbox, pending, command)) &&
         redlock_owed_push(&outbox->owed, owed)) {
+        if (owed.is_native) {
+            redlock_native_sent(&outbox->native);
+        }
         return true;
     }
     pending->len = len_before; /* the server must never see what nobody waits for */
     return false;
+}
+
+redlock_answer redlock_outbox_answer(redlock_outbox *outbox, const redlock_owed *owed,
+                                     uint32_t place, uint32_t count,
+                                     const redlock_resp_reader *reader, const uint8_t *data) {
+    redlock_answer answer;
+    if (owed->is_native) {
+        answer = redlock_native_decode(reader, data);
+        redlock_native_answered(&outbox->native, &answer);
+    } else if (owed->kind == REDLOCK_COMMAND_RENEW) {
+        answer = redlock_step_decode_renewal(place, count, owed->fenced, reader, data);
+    } else {
+        answer = redlock_step_decode(owed->kind, owed->fenced, reader, data);
+    }
+    return answer;
 }

@@ -14,15 +14,18 @@
 #include "drive/buffer.h"
 #include "drive/owed.h"
 #include "wire/batch.h"
+#include "wire/native.h"
+#include "wire/resp.h"
 
 typedef struct redlock_outbox { /* zeroed: empty */
     redlock_bytes prefix;       /* of keys; borrowed */
     redlock_batch *batch;       /* what is in it is the newest in `owed`; NULL: no renewal yet */
     redlock_owed_ring owed;
+    redlock_native native;
 } redlock_outbox;
 
 void redlock_outbox_deinit(redlock_outbox *outbox);
-/* Nothing is owed any more, and what waited is forgotten. */
+/* The link ended: nothing is owed any more, and what waited is forgotten. */
 void redlock_outbox_clear(redlock_outbox *outbox);
 /* Appends the command to `pending`, or lets it wait for others.  False: no memory; `pending` is as before,
  * and the connection is to be given up. */
@@ -31,5 +34,9 @@ bool redlock_outbox_put(redlock_outbox *outbox, redlock_buffer *pending, uint64_
 bool redlock_outbox_is_open(const redlock_outbox *outbox); /* something waits */
 /* Appends what waits to `pending`.  False: no memory, as above. */
 bool redlock_outbox_close(redlock_outbox *outbox, redlock_buffer *pending);
+/* What a reply means for `owed`, which was popped: the place-th of the `count` that it answers. */
+redlock_answer redlock_outbox_answer(redlock_outbox *outbox, const redlock_owed *owed,
+                                     uint32_t place, uint32_t count,
+                                     const redlock_resp_reader *reader, const uint8_t *data);
 
 #endif

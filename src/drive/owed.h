@@ -12,7 +12,7 @@
 typedef struct redlock_owed {
     uint64_t tag;
     redlock_command_kind kind;
-    bool fenced;
+    bool fenced, is_native;
     uint8_t batch; /* one reply answers so many: this one and those behind it; 0: it is behind
                     * another, or waits for more and is not sent */
 } redlock_owed;

@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "replies.h"
+#include "wire/native.h"
 #include "wire/step.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -61,6 +62,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         size_t used = (size_t)(data - reply);
 
         answer_play(kind, fenced, redlock_step_decode(kind, fenced, &reader, reply), reply, used);
+        answer_play(REDLOCK_COMMAND_RELEASE, false, redlock_native_decode(&reader, reply), reply,
+                    used);
         for (uint32_t i = 0; kind == REDLOCK_COMMAND_RENEW && i < names; i++) {
             answer_play(kind, fenced, redlock_step_decode_renewal(i, names, fenced, &reader, reply),
                         reply, used);

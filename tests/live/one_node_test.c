@@ -349,6 +349,106 @@ static void plain_leaves_no_companion(void **state) {
     free(keys);
 }
 
+/* What the server has for a plain release, as the greeting reads it. */
+static const char *native_word(test_server *server) {
+    char *info = test_server_ask(server, "INFO", "server", NULL);
+    const char *valkey = strstr(info, "valkey_version:"), *redis = strstr(info, "redis_version:");
+    double version = 0;
+    if (valkey != NULL) {
+        version = strtod(valkey + strlen("valkey_version:"), NULL);
+    } else if (redis != NULL) {
+        version = strtod(redis + strlen("redis_version:"), NULL);
+    }
+    const char *word = valkey != NULL ? "delifeq" : "delex";
+    bool has_it = version >= (valkey != NULL ? 9 : 8.4);
+    free(info);
+    return has_it ? word : NULL;
+}
+
+/* How often the server has run the command, or has refused it. */
+static int call_count(test_server *server, const char *word, const char *what) {
+    char start[64];
+    char *info = test_server_ask(server, "INFO", "commandstats", NULL);
+    (void)snprintf(start, sizeof start, "cmdstat_%s:", word);
+    const char *line = strstr(info, start);
+    const char *at = line != NULL ? strstr(line, what) : NULL;
+    int count = at != NULL ? (int)strtol(at + strlen(what), NULL, 10) : 0;
+    free(info);
+    return count;
+}
+
+static void plain_give(live_bench *bench, int wanted) {
+    redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
+    redlock_report report = REDLOCK_INIT(redlock_report);
+    redlock_lock *lock = NULL;
+    options.flags = REDLOCK_ACQUIRE_PLAIN;
+    TEST_STATUS(try_job(bench->client, &options, &lock, &report), REDLOCK_OK, &report);
+    if (wanted == REDLOCK_NOT_HELD) {
+        free(test_server_ask(bench->server, "SET", "job", "somebody else", NULL));
+    }
+    TEST_STATUS(redlock_release(lock, &report), wanted, &report);
+    assert_true(test_value_is(bench->server, "job",
+                              wanted == REDLOCK_NOT_HELD ? "somebody else" : "(nil)"));
+    free(test_server_ask(bench->server, "DEL", "job", NULL));
+}
+
+static void plain_release_is_native_where_the_server_has_it(void **state) {
+    live_bench *bench = *state;
+    const char *word = native_word(bench->server);
+    free(test_server_ask(bench->server, "CONFIG", "RESETSTAT", NULL));
+    for (int i = 0; i < 3; i++) {
+        plain_give(bench, REDLOCK_OK);
+        plain_give(bench, REDLOCK_NOT_HELD);
+    }
+    if (word == NULL) {
+        assert_int_equal(call_count(bench->server, "delifeq", "calls="), 0);
+        assert_int_equal(call_count(bench->server, "delex", "calls="), 0);
+    } else {
+        assert_int_equal(call_count(bench->server, word, "calls="), 6);
+        assert_int_equal(call_count(bench->server, "evalsha", "calls="), 0);
+    }
+}
+
+/* As for a user of before the command was there: the connection asks once, and then uses the script. */
+static void plain_release_without_the_right_is_a_script(void **state) {
+    live_bench *bench = *state;
+    const char *word = native_word(bench->server);
+    char rule[16];
+    if (word == NULL) {
+        skip();
+    }
+    free(test_server_ask(bench->server, "CONFIG", "RESETSTAT", NULL));
+    (void)snprintf(rule, sizeof rule, "-%s", word);
+    char *said = test_server_ask(bench->server, "ACL", "SETUSER", "default", rule, NULL);
+    assert_string_equal(said, "OK");
+    free(said);
+    plain_give(bench, REDLOCK_OK);
+    plain_give(bench, REDLOCK_NOT_HELD);
+    plain_give(bench, REDLOCK_OK);
+    rule[0] = '+';
+    free(test_server_ask(bench->server, "ACL", "SETUSER", "default", rule, NULL));
+    assert_int_equal(call_count(bench->server, word, "rejected_calls="), 1);
+    assert_int_equal(call_count(bench->server, word, "calls="), 0);
+    assert_int_equal(call_count(bench->server, "eval", "calls="), 1);
+    assert_int_equal(call_count(bench->server, "evalsha", "calls="), 2);
+}
+
+/* Its own token may come again: only the script knows until when the release may take effect. */
+static void plain_release_of_an_own_token_is_a_script(void **state) {
+    live_bench *bench = *state;
+    redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
+    redlock_report report = REDLOCK_INIT(redlock_report);
+    redlock_lock *lock = NULL;
+    options.flags = REDLOCK_ACQUIRE_PLAIN;
+    options.token = "mine";
+    options.token_len = 4;
+    free(test_server_ask(bench->server, "CONFIG", "RESETSTAT", NULL));
+    TEST_STATUS(try_job(bench->client, &options, &lock, &report), REDLOCK_OK, &report);
+    TEST_STATUS(redlock_release(lock, &report), REDLOCK_OK, &report);
+    assert_int_equal(call_count(bench->server, "delifeq", "calls="), 0);
+    assert_int_equal(call_count(bench->server, "delex", "calls="), 0);
+}
+
 static void prefix_goes_in_front_of_every_key(void **state) {
     live_bench *bench = *state;
     redlock_client_options options = REDLOCK_INIT(redlock_client_options);
@@ -473,6 +573,9 @@ int main(void) {
         LIVE(adopt_without_the_fence_learns_it),
         LIVE(adopt_of_a_foreign_token_touches_nothing),
         LIVE(plain_leaves_no_companion),
+        LIVE(plain_release_is_native_where_the_server_has_it),
+        LIVE(plain_release_without_the_right_is_a_script),
+        LIVE(plain_release_of_an_own_token_is_a_script),
         LIVE(prefix_goes_in_front_of_every_key),
         LIVE(names_may_hold_any_byte),
         LIVE(names_of_512_bytes),

@@ -562,6 +562,17 @@ static void do_forget(scenario *run, const command_line *line) {
     each_node(run, line, node_forget);
 }
 
+static void node_compare(scenario *run, const command_line *line, uint32_t node) {
+    run->world->node[node].model.has_compare = true;
+    run->world->node[node].model.refuses_compare = has_word(line, "refused");
+}
+
+/* compares n1 refused        the node gives plain names back by a command of its own; the first one is
+ *                            refused, and from then on the connection uses the step */
+static void do_compares(scenario *run, const command_line *line) {
+    each_node(run, line, node_compare);
+}
+
 static void node_expire(scenario *run, const command_line *line, uint32_t node) {
     redlock_model_expire(&run->world->node[node].model, redlock_bytes_of(line->word[1]));
 }
@@ -638,7 +649,7 @@ static const struct {
     {"plant", do_plant},     {"skew", do_skew},
     {"freeze", do_freeze},   {"break-link", do_break_link},
     {"wakes", do_wakes},     {"deafen", do_deafen},
-    {"kill", do_kill},
+    {"kill", do_kill},       {"compares", do_compares},
 };
 
 static command_line split(char *text) {

@@ -703,6 +703,28 @@ static bool is_native(const redlock_command *command) {
            !command->may_hold && command->run_id.len == 0;
 }
 
+/* Newer servers have one for RELEASE too, but a token that may come again needs the step. */
+static bool is_compare(const redlock_model *model, const redlock_command *command) {
+    return model->has_compare && command->kind == REDLOCK_COMMAND_RELEASE && !command->fenced &&
+           !command->teach && !command->may_hold;
+}
+
+/* DELIFEQ: tells neither time nor holder, and knows no not-after. */
+static redlock_answer step_native_compare(redlock_model *model, const moment *at) {
+    bool holds = token_holds(at);
+    if (model->refuses_compare) {
+        model->has_compare = model->refuses_compare = false;
+        return (redlock_answer){.kind = REDLOCK_ANSWER_FORGOT, .status = REDLOCK_REFUSED};
+    }
+    if (holds) {
+        at->key->value_len = 0;
+    }
+    return (redlock_answer){
+        .kind = holds ? REDLOCK_ANSWER_YES : REDLOCK_ANSWER_NO,
+        .status = holds ? REDLOCK_OK : REDLOCK_NOT_HELD,
+    };
+}
+
 static bool fails(const redlock_model *model, redlock_command_kind kind) {
     return model->fails_with != REDLOCK_OK &&
            (!model->fails_grants_only || kind == REDLOCK_COMMAND_GRANT);
@@ -722,6 +744,9 @@ redlock_answer redlock_model_answer(redlock_model *model, const redlock_command 
     }
     if (is_native(command)) {
         return step_native_set(&at);
+    }
+    if (is_compare(model, command)) {
+        return step_native_compare(model, &at);
     }
     if (command->teach) {
         model->steps_forgotten &= ~bit;

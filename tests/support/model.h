@@ -50,6 +50,8 @@ typedef struct redlock_model {
     uint32_t steps_forgotten;  /* bit per command kind: answered FORGOT until taught */
     redlock_status fails_with; /* not OK: every command but those below gets this ERROR */
     bool fails_grants_only;
+    bool has_compare;     /* a plain RELEASE is a command of the server's own */
+    bool refuses_compare; /* the next one is refused, and the connection goes on with steps */
     uint32_t key_count;
     redlock_model_key key[REDLOCK_MODEL_KEYS_MAX];
     redlock_model_waiter *waiters; /* of all names, the lowest ticket first; owned */

@@ -296,6 +296,72 @@ static void assert_said(redlock_sim_said said, const char *wanted) {
     }
 }
 
+/* Replies and words as a running Valkey 9.1 gave them; those of DELEX are Redis 8.4's by its sources. */
+static void later_servers_compare_and_delete(void **state) {
+    static const char unknown[] =
+        "-ERR unknown command 'DELIFEQ', with args beginning with: 'job' 't' \r\n";
+    redlock_sim_server *server = server_new();
+
+    (void)state;
+    assert_said(TELL(server, "DELIFEQ", "job", "t"), unknown);
+    redlock_sim_server_be(server, REDLOCK_SIM_VALKEY_9);
+    (void)TELL(server, "SET", "job", "t");
+    (void)TELL(server, "ZADD", "zset", "1", "t");
+    assert_said(TELL(server, "DELIFEQ", "job", "T"), ":0\r\n");
+    assert_true(holds(server));
+    assert_said(TELL(server, "DELIFEQ", "job", "t"), ":1\r\n");
+    assert_false(holds(server));
+    assert_said(TELL(server, "DELIFEQ", "job", "t"), ":0\r\n");
+    assert_said(TELL(server, "DELIFEQ", "job"),
+                "-ERR wrong number of arguments for 'delifeq' command\r\n");
+    assert_said(TELL(server, "DELIFEQ", "zset", "t"),
+                "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
+    redlock_sim_server_be(server, REDLOCK_SIM_REDIS_8_4);
+    assert_said(TELL(server, "DELIFEQ", "job", "t"), unknown);
+    (void)TELL(server, "SET", "job", "t");
+    assert_said(TELL(server, "DELEX", "job", "IFEQ", "T"), ":0\r\n");
+    assert_said(TELL(server, "DELEX", "job", "ifeq", "t"), ":1\r\n");
+    assert_said(TELL(server, "DELEX", "zset", "IFEQ", "t"),
+                "-ERR Key should be of string type if conditions are specified\r\n");
+    redlock_sim_server_destroy(server);
+}
+
+/* Every other one is refused, and nothing is done. */
+static void later_servers_may_refuse_it(void **state) {
+    redlock_sim_server *server = server_new();
+
+    (void)state;
+    redlock_sim_server_be(server, REDLOCK_SIM_VALKEY_9);
+    (void)TELL(server, "SET", "job", "t");
+    redlock_sim_server_deny(server, REDLOCK_SIM_DENY_NOPERM, 2);
+    assert_said(TELL(server, "DELIFEQ", "job", "t"),
+                "-NOPERM this user has no permissions to run the 'delifeq' command\r\n");
+    assert_true(holds(server));
+    assert_said(TELL(server, "DELIFEQ", "job", "t"), ":1\r\n");
+    redlock_sim_server_deny(server, REDLOCK_SIM_DENY_UNKNOWN, 1);
+    assert_said(TELL(server, "DELIFEQ", "job", "t"),
+                "-ERR unknown command 'DELIFEQ', with args beginning with: 'job' 't' \r\n");
+    redlock_sim_server_destroy(server);
+}
+
+static void greeting_tells_what_a_server_has(void **state) {
+    redlock_sim_server *server = server_new();
+    redlock_prng prng;
+    redlock_hello hello;
+
+    (void)state;
+    redlock_prng_init(&prng, 3);
+    assert_int_equal(greet(server, "redis://h", &prng, 1000, &hello), REDLOCK_OK);
+    assert_int_equal(redlock_native_of(hello.is_valkey, hello.version), REDLOCK_NATIVE_NONE);
+    redlock_sim_server_be(server, REDLOCK_SIM_VALKEY_9);
+    assert_int_equal(greet(server, "redis://h", &prng, 1000, &hello), REDLOCK_OK);
+    assert_int_equal(redlock_native_of(hello.is_valkey, hello.version), REDLOCK_NATIVE_DELIFEQ);
+    redlock_sim_server_be(server, REDLOCK_SIM_REDIS_8_4);
+    assert_int_equal(greet(server, "redis://h", &prng, 1000, &hello), REDLOCK_OK);
+    assert_int_equal(redlock_native_of(hello.is_valkey, hello.version), REDLOCK_NATIVE_DELEX);
+    redlock_sim_server_destroy(server);
+}
+
 static void entries_tell_their_type(void **state) {
     redlock_sim_server *server = server_new();
     redlock_sim_entry entry;
@@ -473,6 +539,9 @@ int main(void) {
         cmocka_unit_test(restarts_lose_what_they_should),
         cmocka_unit_test(a_patched_script_runs_in_place_of_the_shipped_one),
         cmocka_unit_test(expiry_stands_still_inside_a_script),
+        cmocka_unit_test(later_servers_compare_and_delete),
+        cmocka_unit_test(later_servers_may_refuse_it),
+        cmocka_unit_test(greeting_tells_what_a_server_has),
         cmocka_unit_test(entries_tell_their_type),
         cmocka_unit_test(restarts_lose_of_a_queue_what_they_should),
         cmocka_unit_test(a_pause_may_end_a_key_within_a_command),
