@@ -8,10 +8,13 @@ static redlock_event *ring_at(redlock_events *events, uint32_t offset) {
     return &events->ring[(events->first + offset) % REDLOCK_EVENTS_MAX];
 }
 
+/* Moves up what is in front of it: what goes is mostly the oldest, and a full ring loses one for each
+ * that comes. */
 static void ring_remove(redlock_events *events, uint32_t offset) {
-    for (uint32_t i = offset; i + 1 < events->count; i++) {
-        *ring_at(events, i) = *ring_at(events, i + 1);
+    for (uint32_t i = offset; i > 0; i--) {
+        *ring_at(events, i) = *ring_at(events, i - 1);
     }
+    events->first = (events->first + 1) % REDLOCK_EVENTS_MAX;
     events->count--;
 }
 
