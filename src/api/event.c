@@ -8,9 +8,16 @@ static redlock_event *ring_at(redlock_events *events, uint32_t offset) {
     return &events->ring[(events->first + offset) % REDLOCK_EVENTS_MAX];
 }
 
+/* What a full ring loses first: it says that the lock, or the wait, goes on. */
+static bool is_minor(const redlock_event *event) {
+    return event->kind == REDLOCK_EVENT_RENEWED || event->kind == REDLOCK_EVENT_RENEW_LATE ||
+           event->kind == REDLOCK_EVENT_WAITING;
+}
+
 /* Moves up what is in front of it: what goes is mostly the oldest, and a full ring loses one for each
  * that comes. */
 static void ring_remove(redlock_events *events, uint32_t offset) {
+    events->minor -= is_minor(ring_at(events, offset));
     for (uint32_t i = offset; i > 0; i--) {
         *ring_at(events, i) = *ring_at(events, i - 1);
     }
@@ -24,15 +31,11 @@ static bool ring_make_room(redlock_events *events) {
     if (events->count < REDLOCK_EVENTS_MAX) {
         return true;
     }
-    for (uint32_t round = 0; round < 2; round++) {
-        for (uint32_t i = 0; i < events->count; i++) {
-            uint32_t kind = ring_at(events, i)->kind;
-            bool minor = kind == REDLOCK_EVENT_RENEWED || kind == REDLOCK_EVENT_RENEW_LATE ||
-                         kind == REDLOCK_EVENT_WAITING;
-            if (minor || (round == 1 && kind != REDLOCK_EVENT_LOST)) {
-                ring_remove(events, i);
-                return true;
-            }
+    for (uint32_t i = 0; i < events->count; i++) {
+        const redlock_event *event = ring_at(events, i);
+        if (events->minor > 0 ? is_minor(event) : event->kind != REDLOCK_EVENT_LOST) {
+            ring_remove(events, i);
+            return true;
         }
     }
     return false;
@@ -46,6 +49,7 @@ static void ring_push(redlock_events *events, const redlock_event *event) {
         }
         *ring_at(events, events->count) = *event;
         events->count++;
+        events->minor += is_minor(event);
     }
 }
 
@@ -54,8 +58,7 @@ static bool ring_take(redlock_events *events, redlock_event *ret_event) {
         return false;
     }
     *ret_event = *ring_at(events, 0);
-    events->first = (events->first + 1) % REDLOCK_EVENTS_MAX;
-    events->count--;
+    ring_remove(events, 0);
     return true;
 }
 
@@ -68,6 +71,8 @@ static void ring_forget(redlock_events *events, const redlock_lock *lock) {
         const redlock_event *event = ring_at(events, i);
         if (event->lock != lock || event->kind == REDLOCK_EVENT_RELEASED) {
             *ring_at(events, kept++) = *event;
+        } else {
+            events->minor -= is_minor(event);
         }
     }
     events->count = kept;

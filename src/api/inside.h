@@ -66,6 +66,7 @@ struct redlock_wait {
 typedef struct redlock_events { /* a ring; oldest at first */
     redlock_event ring[REDLOCK_EVENTS_MAX];
     uint32_t first, count;
+    uint32_t minor; /* how many of them a full ring loses first */
 } redlock_events;
 
 struct redlock_client {
