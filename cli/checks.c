@@ -309,10 +309,14 @@ static void judge_persistence(const redlock_set *set, redlock_findings *findings
 /* For how long the server will give no vote; 0: it votes; -1: until somebody declares it ready or
  * asks it for a lock, and from then on the whole length. */
 static int64_t silence_ms(const redlock_exam *exam, int64_t guard_ms) {
-    char run[64];
-    long long since = 0;
+    size_t len = strlen(exam->run_id);
+    char *end = NULL;
 
-    if (sscanf(exam->boot, "%63s %16lld", run, &since) != 2 || strcmp(run, exam->run_id) != 0) {
+    if (len == 0 || strncmp(exam->boot, exam->run_id, len) != 0 || exam->boot[len] != ' ') {
+        return -1;
+    }
+    long long since = strtoll(exam->boot + len + 1, &end, 10);
+    if (end == exam->boot + len + 1 || since > INT64_C(9999999999999999)) {
         return -1;
     }
     int64_t left = since > 0 ? since + guard_ms - exam->time_ms : 0;

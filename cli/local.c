@@ -34,9 +34,10 @@ static int path_fails(const redlock_say *say, const char *path, const char *why)
 static int set_init(local_set *set, int size, const redlock_say *say) {
     char runtime[REDLOCK_FOLDER_BYTES_MAX] = "";
     bool fits = redlock_folder_runtime(runtime);
+
+    *set = (local_set){.size = size};
     int length = snprintf(set->folder, sizeof(set->folder), "%s/local-%d", runtime, size);
 
-    set->size = size;
     fits = fits && length > 0 && (size_t)length < sizeof(set->folder);
     for (int i = 0; i < size; i++) {
         fits = fits && redlock_server_init(&set->server[i], set->folder, i + 1);

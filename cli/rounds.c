@@ -12,38 +12,46 @@
 enum { SEARCH_SHARE = 9 }; /* so many times as long as a search took, none is made */
 
 static void names_forget(redlock_rounds *rounds) {
-    for (size_t i = 0; i < rounds->name_count; i++) {
-        free(rounds->names[i]);
-    }
+    free(rounds->text);
     free(rounds->names);
     free(rounds->name_lens);
+    rounds->text = NULL;
     rounds->names = NULL;
     rounds->name_lens = NULL;
     rounds->name_count = 0;
 }
 
+/* Room for the survey's names, each with a NUL behind it. */
+static bool names_reserve(redlock_rounds *rounds, const redlock_survey *survey) {
+    size_t bytes = 1;
+
+    for (size_t i = 0; i < survey->entry_count; i++) {
+        bytes += survey->entries[i].name_len + 1;
+    }
+    rounds->text = malloc(bytes);
+    rounds->names = calloc(survey->entry_count + 1, sizeof(rounds->names[0]));
+    rounds->name_lens = calloc(survey->entry_count + 1, sizeof(rounds->name_lens[0]));
+    return rounds->text != NULL && rounds->names != NULL && rounds->name_lens != NULL;
+}
+
 /* Without memory for them, the next round searches again. */
 static void names_remember(redlock_rounds *rounds, const redlock_survey *survey) {
-    size_t count = survey->entry_count;
-
     names_forget(rounds);
-    rounds->names = calloc(count + 1, sizeof(rounds->names[0]));
-    rounds->name_lens = calloc(count + 1, sizeof(rounds->name_lens[0]));
-    if (rounds->names == NULL || rounds->name_lens == NULL) {
+    if (!names_reserve(rounds, survey)) {
         names_forget(rounds);
         return;
     }
-    for (size_t i = 0; i < count; i++) {
-        char *name = malloc(survey->entries[i].name_len + 1);
+    char *at = rounds->text;
+    for (size_t i = 0; i < survey->entry_count; i++) {
+        size_t len = survey->entries[i].name_len;
 
-        if (name == NULL) {
-            return;
-        }
-        memcpy(name, survey->entries[i].name, survey->entries[i].name_len);
-        name[survey->entries[i].name_len] = '\0';
-        rounds->names[rounds->name_count] = name;
-        rounds->name_lens[rounds->name_count++] = survey->entries[i].name_len;
+        memcpy(at, survey->entries[i].name, len);
+        at[len] = '\0';
+        rounds->names[i] = at;
+        rounds->name_lens[i] = len;
+        at += len + 1;
     }
+    rounds->name_count = survey->entry_count;
 }
 
 static bool search_is_due(redlock_rounds *rounds) {

@@ -27,7 +27,8 @@ typedef struct redlock_rounds {
     redlock_survey fresh;
     bool is_fresh;
     /* The thread's own. */
-    char **names;
+    char **names; /* into text */
+    char *text;
     size_t *name_lens;
     size_t name_count;
     int64_t search_at_ms;

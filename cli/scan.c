@@ -370,14 +370,15 @@ bool redlock_scan(redlock_peer *node, const redlock_query *query, redlock_survey
     scan_task scan = {.node = node, .query = query, .result = result};
     bool is_good;
 
-    scan.batch = malloc(BATCH_MAX * sizeof(scan.batch[0]));
-    if (scan.batch == NULL) {
+    batch_name *batch = malloc(BATCH_MAX * sizeof(batch[0]));
+    if (batch == NULL) {
         return false;
     }
+    scan.batch = batch;
     is_good = query->names != NULL ? names_scan(&scan) : keys_scan(&scan, false);
     if (is_good && query->names == NULL && query->has_free) {
         is_good = keys_scan(&scan, true);
     }
-    free(scan.batch);
+    free(batch);
     return is_good;
 }

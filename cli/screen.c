@@ -63,9 +63,8 @@ static bool bytes_write(const redlock_screen *screen, const char *bytes, size_t 
         if (written > 0) {
             bytes += written;
             len -= (size_t)written;
-        } else if (written < 0 && errno != EINTR && errno != EAGAIN) {
-            return false;
-        } else if (poll(&room, 1, WRITE_WAIT_MS) == 0) {
+        } else if ((written < 0 && errno != EINTR && errno != EAGAIN) ||
+                   poll(&room, 1, WRITE_WAIT_MS) == 0) {
             return false;
         }
     }

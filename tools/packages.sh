@@ -71,6 +71,11 @@ need_for_tidy() {
     [ -e build/no-clang-format-14 ] || need clang-format-14 clang_format_14
 }
 
+need_for_deep_tidy() {
+    need cppcheck has_command cppcheck
+    need clang-tidy has_command clang-tidy
+}
+
 need_for_tests() {
     need_for_demo
     need_for_tidy

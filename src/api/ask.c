@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "api/inside.h"
+#include "base/assert.h"
 #include "drive/ask.h"
 #include "drive/clock.h"
 #include "wire/step.h"
@@ -206,21 +207,22 @@ static int login_ask(redlock_ask *ask, const char *const *words, size_t count,
                      redlock_node_report *report) {
     const redlock_reply *reply = NULL;
     int status = redlock_ask_command(ask, words, NULL, count, &reply, report);
+    REDLOCK_ASSERT(status != REDLOCK_OK || reply != NULL);
     if (status == REDLOCK_OK && reply->kind == REDLOCK_REPLY_ERROR) {
         status = report_write(report, ask, (redlock_status)reply->status, reply->text);
     }
     return status;
 }
 
-/* AUTH and SELECT, or a PING in their place: a server that wants a password, or is no Redis at all,
- * is known when the open returns. */
-static int login(redlock_ask *ask, const redlock_url *url, redlock_node_report *report) {
+/* AUTH and SELECT, or TIME in their place: a server that wants a password, or is no Redis at all, is
+ * known when the open returns.  TIME is what everybody who has locks may ask; PING is not. */
+static int log_in(redlock_ask *ask, const redlock_url *url, redlock_node_report *report) {
     uint8_t digits[REDLOCK_DIGITS_MAX];
     char db[REDLOCK_DIGITS_MAX + 1];
     bool has_user = url->user[0] != '\0';
     const char *const user_words[] = {"AUTH", url->user, url->password};
     const char *const default_words[] = {"AUTH", url->password};
-    const char *const ping_words[] = {"PING"};
+    const char *const time_words[] = {"TIME"};
     int status = REDLOCK_OK;
     if (url->password[0] != '\0') {
         status = has_user ? login_ask(ask, user_words, 3, report)
@@ -232,8 +234,8 @@ static int login(redlock_ask *ask, const redlock_url *url, redlock_node_report *
         status = login_ask(ask, select_words, 2, report);
     }
     if (url->password[0] == '\0' && url->db == 0) {
-        status = login_ask(ask, ping_words, 1, report);
-        /* A user that may not PING has logged in all the same. */
+        status = login_ask(ask, time_words, 1, report);
+        /* A user that may do even less has logged in all the same. */
         status = status == REDLOCK_NO_PERMISSION ? REDLOCK_OK : status;
     }
     return status;
@@ -279,7 +281,7 @@ static int ask_connect(redlock_ask *ask, const redlock_url *url, const redlock_a
     /* Each step of the login has what the steps before it left. */
     redlock_ns answer_timeout = ask->answer_timeout;
     ask->answer_timeout = redlock_ns_since(deadline, redlock_clock_now());
-    result = login(ask, url, report);
+    result = log_in(ask, url, report);
     ask->answer_timeout = answer_timeout;
     return result;
 }

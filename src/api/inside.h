@@ -145,7 +145,7 @@ void redlock_metrics_acquired(redlock_client *client, const redlock_op *op, redl
 struct redlock_pool *redlock_pool_create(void);
 void redlock_pool_destroy(struct redlock_pool *pool);
 void *redlock_pool_take(struct redlock_pool *pool, size_t size);
-void redlock_pool_give(struct redlock_pool *pool, void *block); /* NULL is fine */
+void redlock_pool_give(struct redlock_pool *pool, void *memory); /* NULL is fine */
 
 /* --- op.c: blocking calls on the core -------------------------------------------------------- */
 

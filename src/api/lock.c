@@ -115,6 +115,7 @@ static int seek_or_adopt(redlock_client *client, const char *name, size_t name_l
     } else {
         result = begin(client, lock, fact, op);
     }
+    fact->as.ask.token = (redlock_bytes){0}; /* it may lie in this frame */
     if (result == REDLOCK_OK) {
         *ret_lock = lock;
     } else {
@@ -126,7 +127,7 @@ static int seek_or_adopt(redlock_client *client, const char *name, size_t name_l
 int redlock_acquire(redlock_client *client, const char *name, size_t name_len,
                     const redlock_acquire_options *options, redlock_lock **ret_lock,
                     redlock_report *report) {
-    redlock_acquire_options given;
+    redlock_acquire_options given = {.struct_size = 0};
     redlock_fact fact = {.kind = REDLOCK_FACT_ACQUIRE};
     redlock_report_start(report);
     int result = read_request(client, name, name_len, options, &given, &fact.as.ask.seek, report);
@@ -148,7 +149,7 @@ int redlock_acquire(redlock_client *client, const char *name, size_t name_len,
 int redlock_adopt(redlock_client *client, const char *name, size_t name_len, const char *token,
                   size_t token_len, uint64_t fence, const redlock_acquire_options *options,
                   redlock_lock **ret_lock, redlock_report *report) {
-    redlock_acquire_options given;
+    redlock_acquire_options given = {.struct_size = 0};
     redlock_fact fact = {.kind = REDLOCK_FACT_ADOPT};
     redlock_report_start(report);
     int result = read_request(client, name, name_len, options, &given, &fact.as.ask.seek, report);

@@ -149,7 +149,7 @@ static void make_info(redlock_client *client, uint32_t slot, redlock_info *info)
     for (uint32_t i = 0; i < client->node_count; i++) { /* the quorum-th shortest */
         uint32_t shorter = 0;
         for (uint32_t j = 0; j < client->node_count; j++) {
-            shorter += left[j] < left[i] || (left[j] == left[i] && j < i);
+            shorter += left[j] < left[i] || (j < i && left[j] == left[i]);
         }
         info->left_ms = shorter == client->quorum - 1 ? left[i] : info->left_ms;
     }

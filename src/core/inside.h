@@ -250,8 +250,8 @@ bool redlock_node_next(redlock_core *core, redlock_node *node, redlock_wish *ret
 /* The slot waits to be woken from now on; it no longer does. */
 void redlock_listen_begin(redlock_core *core, redlock_slot *slot);
 void redlock_listen_end(redlock_core *core, redlock_slot *slot);
-void redlock_listen_up(redlock_core *core, uint32_t node);
-void redlock_listen_down(redlock_core *core, uint32_t node);
+void redlock_listen_up(redlock_core *core, uint32_t index);
+void redlock_listen_down(redlock_core *core, uint32_t index);
 void redlock_listen_time(redlock_core *core, redlock_node *node);
 redlock_ns redlock_listen_deadline(const redlock_core *core, const redlock_node *node);
 bool redlock_listen_next(redlock_node *node, redlock_wish *ret_wish);

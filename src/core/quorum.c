@@ -18,7 +18,7 @@ uint64_t redlock_quorum_kth_largest(const uint64_t *values, uint32_t count, uint
     if (count < k) {
         return 0;
     }
-    uint64_t sorted[REDLOCK_NODE_MAX]; /* descending; insertion is fastest for so few */
+    uint64_t sorted[REDLOCK_NODE_MAX] = {0}; /* descending; insertion is fastest for so few */
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = i;
         for (; at > 0 && sorted[at - 1] < values[i]; at--) {

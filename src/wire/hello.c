@@ -255,7 +255,7 @@ static void take_server(redlock_hello *hello, redlock_bytes info) {
     }
     hello->is_valkey = valkey.len > 0;
     redlock_bytes_to_text(version, hello->version, sizeof(hello->version));
-    if (run_id_is_usable(run_id)) {
+    if (run_id.at != NULL && run_id_is_usable(run_id)) {
         memcpy(hello->run_id, run_id.at, run_id.len);
         hello->run_id_len = (uint8_t)run_id.len;
     }

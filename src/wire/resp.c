@@ -232,17 +232,16 @@ const char *redlock_resp_complaint(const redlock_resp_reader *reader) {
 
 #define HEAD_BYTES (1 + REDLOCK_DIGITS_MAX + 2)
 
-/* "$123\r\n"; ends where `head` ends. */
-static redlock_bytes head_make(uint8_t *head, char type, uint64_t count) {
+/* "$123\r\n" */
+static redlock_bytes head_make(uint8_t head[static HEAD_BYTES], char type, uint64_t count) {
     uint8_t digits[REDLOCK_DIGITS_MAX];
     redlock_bytes number = redlock_bytes_from_u64(count, digits);
-    uint8_t *first = head + HEAD_BYTES - 2 - number.len;
 
-    memcpy(first, number.at, number.len);
-    head[HEAD_BYTES - 2] = '\r';
-    head[HEAD_BYTES - 1] = '\n';
-    first[-1] = (uint8_t)type;
-    return (redlock_bytes){.at = first - 1, .len = number.len + 3};
+    head[0] = (uint8_t)type;
+    memcpy(head + 1, number.at, number.len);
+    head[number.len + 1] = '\r';
+    head[number.len + 2] = '\n';
+    return (redlock_bytes){.at = head, .len = number.len + 3};
 }
 
 /* Where `len` bytes may be written, which are counted in any case; NULL: there is no room.  Whole or not

@@ -21,6 +21,10 @@ PATIENCE = 60.0
 # For locks with a short ttl, whose servers have only a twentieth of it for an answer: who may wait for
 # servers asks again.  It changes nothing once the lock is held.
 WAIT = ("-w", "60")
+# A file with access rules (./dev test --acl): who gives no user has these rights on every server of the
+# tests and no others, which are all commands under test.  What the tests ask they ask as TESTER.
+RIGHTS = os.environ.get("REDLOCK_TEST_RIGHTS")
+TESTER = ("tester", "tests-only")
 # How often a command is run anew that got no answer in time.
 TRIES = 5
 # A command for sh -c that ignores SIGTERM, and so does what it starts; each beat writes down when it
@@ -96,11 +100,24 @@ def read_value(answer):
     return value
 
 
+def read_lines(answer):
+    """All that an answer consists of, however deep, one string each."""
+    line = answer.readline().decode().strip()
+    if line.startswith("$") and line != "$-1":
+        value = answer.read(int(line[1:])).decode()
+        answer.readline()
+        return [value]
+    if line.startswith("*"):
+        return [word for _ in range(int(line[1:])) for word in read_lines(answer)]
+    return [line]
+
+
 class Peer:
     """Who answers on a unix socket."""
 
     def __init__(self, path):
         self.path = path
+        self.user = None
         self.url = "unix://" + self.path
 
     def answers(self):
@@ -114,10 +131,12 @@ class Peer:
         with socket.socket(socket.AF_UNIX) as link:
             link.settimeout(PATIENCE)
             link.connect(self.path)
-            link.sendall(b"*%d\r\n" % len(words) +
-                         b"".join(b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in words))
             with link.makefile("rb") as answer:
-                return read(answer)
+                for command in (("AUTH", *self.user), words) if self.user else (words,):
+                    link.sendall(b"*%d\r\n" % len(command) +
+                                 b"".join(b"$%d\r\n%s\r\n" % (len(w.encode()), w.encode()) for w in command))
+                    told = read(answer) if command is words else answer.readline()
+                return told
 
     def ask(self, *words):
         """One command; the answer's first line, or the string that it announces."""
@@ -144,10 +163,31 @@ class Server(Peer):
 
     def __init__(self, folder, name, *options):
         super().__init__(os.path.join(folder, name + ".sock"))
+        if RIGHTS:
+            options = (*options, "--aclfile", self.limit(options), "--masteruser", TESTER[0], "--masterauth", TESTER[1])
         self.process = subprocess.Popen(
             [SERVER, "--port", "0", "--unixsocket", self.path, "--save", "", "--daemonize", "no",
              "--dir", folder, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         await_true(lambda: self.answers(), f"server {name} comes up")
+
+    def limit(self, options):
+        """Writes the users: the default one has the few rights."""
+        password = ">" + options[options.index("--requirepass") + 1] if "--requirepass" in options else "nopass"
+        with open(RIGHTS, encoding="utf-8") as rights, open(self.path + ".users", "w", encoding="utf-8") as users:
+            users.write(f"user default on {password} {rights.read().strip()}\n"
+                        f"user {TESTER[0]} on >{TESTER[1]} ~* &* +@all\n")
+        self.user = TESTER
+        return self.path + ".users"
+
+    def refused(self):
+        """What the default user was refused for want of a right; wrong passwords are in the log, too."""
+        try:
+            log = self.asked(("ACL", "LOG"), read_lines)
+        except OSError:  # it is not there any more
+            return []
+        starts = [i for i, word in enumerate(log) if word == "reason"] + [len(log)]
+        entries = [dict(zip(log[a::2], log[a + 1:b:2])) for a, b in zip(starts, starts[1:])]
+        return [one["object"] for one in entries if one["username"] == "default" and one["reason"] != "auth"]
 
     def signal(self, number):
         os.kill(self.process.pid, number)
@@ -276,6 +316,9 @@ class World:
                 server.signal(signal.SIGCONT)
             except ProcessLookupError:
                 pass
+            if RIGHTS and server.refused():
+                print(f"# the rights do not suffice: {server.refused()}", flush=True)
+                self.failures += 1
             server.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 

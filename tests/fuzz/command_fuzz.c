@@ -13,6 +13,7 @@
 #include <redlock/redlock.h>
 
 #include "base/assert.h"
+#include "cli/acl.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "cli/run_options.h"
@@ -87,12 +88,34 @@ static int elect_main(int argc, char **argv) {
     return run_parse(argc, argv, true);
 }
 
+/* The lines are for a server's command line: whatever the patterns were, each is one line of words. */
+static int acl_print(const redlock_view_options *options) {
+    FILE *before = stdout;
+    char *printed = NULL;
+    size_t len = 0;
+
+    stdout = open_memstream(&printed, &len);
+    REDLOCK_ASSERT(stdout != NULL);
+    int code = redlock_acl_print(options);
+    (void)fclose(stdout);
+    stdout = before;
+    for (size_t i = 0; i < len && !options->is_json; i++) {
+        REDLOCK_ASSERT((printed[i] >= ' ' && printed[i] < 0x7f) || printed[i] == '\n');
+        REDLOCK_ASSERT(i == 0 || printed[i - 1] != '\n' || printed[i] == '#' || printed[i] == 'A');
+    }
+    free(printed);
+    return code;
+}
+
 static int view_main(int argc, char **argv) {
     redlock_view_options options;
     int code = redlock_view_options_parse(&options, argc, argv);
 
-    REDLOCK_ASSERT(code != REDLOCK_GO_ON || options.urls.count > 0);
+    REDLOCK_ASSERT(code != REDLOCK_GO_ON || options.urls.count > 0 || options.is_acl);
     REDLOCK_ASSERT(code != REDLOCK_GO_ON || (options.timeout_ms > 0 && options.interval_ms > 0));
+    if (code == REDLOCK_GO_ON && options.is_acl) {
+        code = acl_print(&options);
+    }
     redlock_view_options_deinit(&options);
     return code;
 }

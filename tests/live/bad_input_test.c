@@ -311,7 +311,8 @@ static void two_ways_to_one_server(void **state) {
     (void)state;
     test_server *server = test_server_start_tcp(NULL);
     char by_socket[128];
-    (void)snprintf(by_socket, sizeof by_socket, "unix://%s", test_server_socket(server));
+    (void)snprintf(by_socket, sizeof by_socket, "unix://%s%s", test_server_login(),
+                   test_server_socket(server));
     const char *urls[3] = {by_socket, test_server_url(server), fleet.url[0]};
     redlock_client_options options = REDLOCK_INIT(redlock_client_options);
     redlock_report report = REDLOCK_INIT(redlock_report);
@@ -340,7 +341,8 @@ static void nothing_but_one_server(void **state) {
     (void)state;
     test_server *server = test_server_start_tcp(NULL);
     char by_socket[128];
-    (void)snprintf(by_socket, sizeof by_socket, "unix://%s", test_server_socket(server));
+    (void)snprintf(by_socket, sizeof by_socket, "unix://%s%s", test_server_login(),
+                   test_server_socket(server));
     const char *urls[3] = {by_socket, test_server_url(server), "unix:///tmp/nobody-is-here.sock"};
     redlock_client_options options = REDLOCK_INIT(redlock_client_options);
     redlock_report report = REDLOCK_INIT(redlock_report);
@@ -473,7 +475,7 @@ static void nobody_listens(void **state) {
     }
     assert_true(missing >= 2);
     assert_non_null(strstr(report.sentence, " IO"));
-    test_proxy *proxy = test_proxy_start(test_server_socket(fleet.server[0]));
+    test_proxy *proxy = test_proxy_of(fleet.server[0]);
     test_proxy_set_mode(proxy, TEST_PROXY_REFUSE);
     const char *const ports[] = {test_proxy_url(proxy)};
     report = nobody_says(ports, 1);

@@ -939,6 +939,10 @@ static void greeting_tells_a_wrong_password_from_a_missing_one(void **state) {
     };
     test_node *node = *state;
 
+    if (test_server_has_few_rights()) {
+        print_message("# it is about the default user's password, and that user is off\n");
+        skip();
+    }
     config_set(node, "requirepass", "secret");
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         redlock_hello hello;

@@ -53,12 +53,13 @@ static int group_teardown(void **state) {
 
 static int setup(void **state) {
     redlock_client_options options = REDLOCK_INIT(redlock_client_options);
-    char url[64];
+    char url[96];
     const char *const urls[] = {url};
     (void)state;
     relay = test_tls_relay_start(test_authority_server(authority, "host", 0),
                                  test_server_socket(server));
-    (void)snprintf(url, sizeof url, "rediss://127.0.0.1:%d", test_tls_relay_port(relay));
+    (void)snprintf(url, sizeof url, "rediss://%s127.0.0.1:%d", test_server_login(),
+                   test_tls_relay_port(relay));
     options.tls_ca_file = test_authority_path(authority, "ca.crt");
     options.connect_timeout_ms = 20000;
     for (int i = 0; i < THREADS; i++) {

@@ -19,13 +19,19 @@
 
 /* --- servers --------------------------------------------------------------------------------- */
 
+test_proxy *test_proxy_of(const test_server *server) {
+    test_proxy *proxy = test_proxy_start(test_server_socket(server));
+    test_proxy_set_login(proxy, test_server_login());
+    return proxy;
+}
+
 void test_fleet_start(test_fleet *fleet, uint32_t count, bool with_proxies) {
     *fleet = (test_fleet){.count = count};
     for (uint32_t i = 0; i < count; i++) {
         fleet->server[i] = test_server_start(NULL);
         fleet->url[i] = test_server_url(fleet->server[i]);
         if (with_proxies) {
-            fleet->proxy[i] = test_proxy_start(test_server_socket(fleet->server[i]));
+            fleet->proxy[i] = test_proxy_of(fleet->server[i]);
             fleet->url[i] = test_proxy_url(fleet->proxy[i]);
         }
     }

@@ -20,6 +20,8 @@ typedef struct test_fleet {
     const char *url[TEST_FLEET_MAX];   /* where a client goes: the proxy, else the server */
 } test_fleet;
 
+/* A proxy whose URL has the login that the server's has. */
+test_proxy *test_proxy_of(const test_server *server);
 /* `with_proxies`: a proxy in front of each server. */
 void test_fleet_start(test_fleet *fleet, uint32_t count, bool with_proxies);
 void test_fleet_stop(test_fleet *fleet);

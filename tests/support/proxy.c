@@ -50,7 +50,7 @@ struct test_proxy {
     pthread_mutex_t mutex; /* guards all below; the thread gives it up only to sleep */
     pthread_cond_t turned;
     int listener, wake, port;
-    char socket_path[108], url[64];
+    char socket_path[108], url[96];
     int64_t up_us, down_us;
     test_proxy_mode mode;
     bool stopping;
@@ -316,12 +316,16 @@ test_proxy *test_proxy_start(const char *socket_path) {
         proxy->pairs[i].server = -1;
     }
     proxy_listen(proxy);
-    (void)snprintf(proxy->url, sizeof proxy->url, "redis://127.0.0.1:%d", proxy->port);
+    test_proxy_set_login(proxy, "");
     proxy->wake = eventfd(0, EFD_CLOEXEC);
     if (proxy->wake < 0 || pthread_create(&proxy->thread, NULL, proxy_main, proxy) != 0) {
         give_up("thread");
     }
     return proxy;
+}
+
+void test_proxy_set_login(test_proxy *proxy, const char *login) {
+    (void)snprintf(proxy->url, sizeof proxy->url, "redis://%s127.0.0.1:%d", login, proxy->port);
 }
 
 const char *test_proxy_url(const test_proxy *proxy) {

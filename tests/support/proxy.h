@@ -19,6 +19,8 @@ typedef enum test_proxy_mode {
 typedef struct test_proxy test_proxy;
 
 test_proxy *test_proxy_start(const char *socket_path);
+/* The URL has it in front of the address from now on: "user:password@". */
+void test_proxy_set_login(test_proxy *proxy, const char *login);
 const char *test_proxy_url(const test_proxy *proxy); /* "redis://127.0.0.1:port" */
 int test_proxy_port(const test_proxy *proxy);
 /* For bytes that come from now on. */

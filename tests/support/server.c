@@ -34,15 +34,23 @@
 #define ANSWER_TIMEOUT_MS 20000
 #define REPLY_DEPTH_MAX 8
 #define TMPDIR_BYTES_MAX 40
+/* Whom the tests' own questions come from, and whom the library is, where that has few rights. */
+#define TESTER "tester" /* as in TEST_SERVER_AUTH */
+#define TESTER_PASSWORD "tests-only"
+#define LIMITED "locker"
+#define LIMITED_PASSWORD "few-rights"
 
 struct test_server {
     char folder[64];
     char socket[96];
-    char url[112];
+    char users[96]; /* the file of those who may do what, where that is limited */
+    char url[160];
     char *extra_args[EXTRA_ARGS_MAX + 1]; /* copies, ended by NULL */
     const char *password;                 /* points into extra_args, or NULL */
     int port;
-    pid_t pid; /* 0: not running */
+    pid_t pid;       /* 0: not running */
+    bool is_limited; /* nobody gets in but LIMITED, with REDLOCK_TEST_RIGHTS, and TESTER */
+    bool is_paused;
 };
 
 /* A text that grows; `at` is always ended by a NUL once anything was added. */
@@ -188,9 +196,10 @@ static char *server_ask(const test_server *server, int timeout_ms, int argc,
         return NULL;
     }
     text_add(&reply, "", 0);
-    if (server->password != NULL) {
+    if (server->is_limited || server->password != NULL) {
         const char *const auth[] = {"AUTH", server->password};
-        stream_say(stream, 2, auth);
+        const char *const auth_tester[] = {"AUTH", TESTER, TESTER_PASSWORD};
+        stream_say(stream, server->is_limited ? 3 : 2, server->is_limited ? auth_tester : auth);
         whole = stream_reply(stream, &reply);
         reply.len = 0;
     }
@@ -342,6 +351,109 @@ static void server_copy_args(test_server *server, const char *const *extra_args)
     }
 }
 
+/* --- few rights ------------------------------------------------------------------------------- */
+
+static const char *rights_path(void) {
+    const char *path = getenv("REDLOCK_TEST_RIGHTS");
+
+    return path != NULL && path[0] != '\0' ? path : NULL;
+}
+
+bool test_server_has_few_rights(void) {
+    return rights_path() != NULL;
+}
+
+const char *test_server_login(void) {
+    return rights_path() != NULL ? LIMITED ":" LIMITED_PASSWORD "@" : "";
+}
+
+static void rights_read(char *rights, size_t size) {
+    FILE *file = fopen(rights_path(), "r");
+    size_t len = file != NULL ? fread(rights, 1, size - 1, file) : 0;
+
+    if (len == 0 || len == size - 1) {
+        give_up("%s: no rights in it, or too many", rights_path());
+    }
+    (void)fclose(file);
+    rights[len] = '\0';
+    rights[strcspn(rights, "\n")] = '\0';
+}
+
+/* The default user is off but keeps its rights: Redis 7.0 reads its append only file as that user, and
+ * leaves out what it had not been allowed to write. */
+static void users_write(const char *path) {
+    char rights[4096];
+    FILE *file = fopen(path, "w");
+
+    rights_read(rights, sizeof(rights));
+    if (file == NULL || fprintf(file,
+                                "user default off nopass ~* &* +@all\n"
+                                "user " TESTER " on >" TESTER_PASSWORD " ~* &* +@all\n"
+                                "user " LIMITED " on >" LIMITED_PASSWORD " %s\n",
+                                rights) < 0) {
+        give_up("%s: %s", path, strerror(errno));
+    }
+    (void)fclose(file);
+}
+
+/* A server with a password is about that password, and stays as it is. */
+static void server_limit(test_server *server) {
+    const char *const args[] = {"--aclfile", server->users,  "--masteruser",
+                                TESTER,      "--masterauth", TESTER_PASSWORD};
+    const size_t added = sizeof(args) / sizeof(args[0]);
+    size_t count = 0;
+
+    if (rights_path() == NULL || server->password != NULL) {
+        return;
+    }
+    while (server->extra_args[count] != NULL) {
+        count++;
+    }
+    if (count + added > EXTRA_ARGS_MAX) {
+        give_up("more than %zu extra arguments, with few rights", EXTRA_ARGS_MAX - added);
+    }
+    (void)snprintf(server->users, sizeof(server->users), "%s/users", server->folder);
+    users_write(server->users);
+    for (size_t i = 0; i < added; i++) {
+        server->extra_args[count + i] = strdup(args[i]);
+    }
+    server->is_limited = true;
+}
+
+/* What LIMITED was refused for want of a right, in what ACL LOG says: the first such entry, or NULL.
+ * Wrong passwords are in there, too. */
+static const char *log_refused(const char *said) {
+    for (const char *at = strstr(said, "reason\n"); at != NULL; at = strstr(at + 1, "\nreason\n")) {
+        const char *reason = at + (*at == '\n') + strlen("reason\n");
+        const char *user = strstr(reason, "\nusername\n");
+
+        if (strncmp(reason, "auth\n", 5) != 0 && user != NULL &&
+            strncmp(user, "\nusername\n" LIMITED "\n", strlen("\nusername\n" LIMITED "\n")) == 0) {
+            return reason;
+        }
+    }
+    return NULL;
+}
+
+/* What was refused is a right that the rule lacks, also where nobody has missed it. */
+static void server_expect_nothing_refused(test_server *server) {
+    const char *const log[] = {"ACL", "LOG"};
+    bool is_asked = server->is_limited && server->pid != 0 && !server->is_paused;
+    char *said = is_asked ? server_ask(server, ANSWER_TIMEOUT_MS, 2, log) : NULL;
+    const char *refused = said != NULL ? log_refused(said) : NULL;
+
+    if (refused != NULL) {
+        give_up("the rights do not suffice: %s", refused);
+    }
+    free(said);
+}
+
+/* --- the object -------------------------------------------------------------------------------- */
+
+static const char *server_login(const test_server *server) {
+    return server->is_limited ? test_server_login() : "";
+}
+
 static test_server *server_create(const char *const *extra_args) {
     test_server *server = calloc(1, sizeof(*server));
     const char *tmp = getenv("TMPDIR");
@@ -357,8 +469,10 @@ static test_server *server_create(const char *const *extra_args) {
         give_up("%s: %s", server->folder, strerror(errno));
     }
     (void)snprintf(server->socket, sizeof(server->socket), "%s/s.sock", server->folder);
-    (void)snprintf(server->url, sizeof(server->url), "unix://%s", server->socket);
     server_copy_args(server, extra_args);
+    server_limit(server);
+    (void)snprintf(server->url, sizeof(server->url), "unix://%s%s", server_login(server),
+                   server->socket);
     return server;
 }
 
@@ -378,7 +492,8 @@ test_server *test_server_start_tcp(const char *const *extra_args) {
 
     for (int i = 0; i < START_TRIES; i++) {
         server->port = free_port();
-        (void)snprintf(server->url, sizeof(server->url), "redis://127.0.0.1:%d", server->port);
+        (void)snprintf(server->url, sizeof(server->url), "redis://%s127.0.0.1:%d",
+                       server_login(server), server->port);
         server_spawn(server);
         if (server_is_ready(server)) {
             return server;
@@ -397,10 +512,12 @@ void test_server_kill(test_server *server) {
     if (server->pid == 0) {
         return;
     }
+    server_expect_nothing_refused(server);
     (void)kill(server->pid, SIGKILL); /* reaches a stopped process too */
     while (waitpid(server->pid, NULL, 0) < 0 && errno == EINTR) {
     }
     server->pid = 0;
+    server->is_paused = false;
 }
 
 void test_server_restart(test_server *server, bool empty) {
@@ -430,12 +547,14 @@ void test_server_pause(test_server *server) {
     /* Returns when it really stands still: no answer can come after this call. */
     while (waitpid(server->pid, &status, WUNTRACED) < 0 && errno == EINTR) {
     }
+    server->is_paused = true;
 }
 
 void test_server_resume(test_server *server) {
     if (server->pid == 0 || kill(server->pid, SIGCONT) != 0) {
         give_up("cannot resume a server that is not there");
     }
+    server->is_paused = false;
 }
 
 void test_server_stop(test_server *server) {

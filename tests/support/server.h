@@ -4,7 +4,12 @@
  * only file), and dies with the thread that started it, so start it on the test's main thread.
  * Anything that goes wrong here says so on stderr and aborts the test program: a test without its
  * server proves nothing.  The program is the environment's REDLOCK_TEST_SERVER, else redis-server,
- * else valkey-server. */
+ * else valkey-server.
+ *
+ * Where the environment's REDLOCK_TEST_RIGHTS names a file with access rules (./dev test --acl), the
+ * URLs have the name of a user with exactly these rights, and without a name nobody gets in.  Only
+ * the questions below are another user's.  A server that has refused that user anything ends the
+ * test program. */
 #ifndef REDLOCK_TEST_SERVER_H
 #define REDLOCK_TEST_SERVER_H
 
@@ -32,6 +37,13 @@ const char *
 test_server_url(const test_server *server);      /* "unix://...", or "redis://127.0.0.1:port" */
 int test_server_port(const test_server *server); /* 0 unless started by _start_tcp */
 long test_server_pid(const test_server *server); /* 0 while it is killed */
+
+/* Whether REDLOCK_TEST_RIGHTS is there. */
+bool test_server_has_few_rights(void);
+/* What stands before the address in a URL that a test makes itself: "user:password@", or "". */
+const char *test_server_login(void);
+/* What a connection of the test's own says first where rights are few: "AUTH ...\r\n". */
+#define TEST_SERVER_AUTH "AUTH tester tests-only\r\n"
 
 /* Sends one command on a connection of its own (with AUTH before it where --requirepass was given)
  * and returns the answer as text, to be freed: strings and numbers as they are, an error with its
