@@ -12,7 +12,8 @@
  *              Strings and options are copied.  A returned `const char *` is borrowed.
  *   threads    any thread may make any call on one client; calls on one lock may overlap, but
  *              nothing may overlap or follow the release of that lock or the destroy of its client.
- *   blocking   every wait is bounded, by what the comment says.
+ *   blocking   every wait is bounded, by what the comment says.  Who waits for a server's answer looks
+ *              for it up to 0.2 ms, yielding, before it sleeps; where that does not pay, rarely.
  *   errors     0 is REDLOCK_OK, negatives are enum redlock_status (status.h has a sentence each).
  *   fork       in a forked child every handle of the parent is dead: calls answer REDLOCK_FORKED,
  *              nothing is renewed or released.  Destroying it there frees the child's memory. */

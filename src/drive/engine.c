@@ -366,21 +366,39 @@ static int poll_spinning(struct pollfd *fds, nfds_t count) {
     return ready;
 }
 
-/* One poll of everything, without the mutex; what came in is received but not yet dispatched. */
-static void poll_once(redlock_engine *engine, bool for_caller) {
+/* What is to be polled: the wake first, then whatever connections want. */
+typedef struct poll_set {
     struct pollfd fds[CONNS_MAX + 1];
     uint32_t conn_of[CONNS_MAX + 1];
-    nfds_t count = 1;
-    fds[0] = (struct pollfd){.fd = engine->wake.read_fd, .events = POLLIN};
+    nfds_t count;
+} poll_set;
+
+static void poll_set_fill(poll_set *set, redlock_engine *engine) {
+    set->fds[0] = (struct pollfd){.fd = engine->wake.read_fd, .events = POLLIN};
+    set->count = 1;
     engine->links_changed = false;
     for (uint32_t i = 0; i < engine->conn_count; i++) {
         short events = 0;
         int fd = redlock_conn_poll_want(engine->conns[i], &events);
         if (fd >= 0) {
-            fds[count] = (struct pollfd){.fd = fd, .events = events};
-            conn_of[count++] = i;
+            set->fds[set->count] = (struct pollfd){.fd = fd, .events = events};
+            set->conn_of[set->count++] = i;
         }
     }
+}
+
+static void poll_set_receive(const poll_set *set, redlock_engine *engine) {
+    for (nfds_t i = 1; i < set->count; i++) {
+        if (set->fds[i].revents != 0) {
+            redlock_conn_receive(engine->conns[set->conn_of[i]], set->fds[i].revents);
+        }
+    }
+}
+
+/* One poll of everything, without the mutex; what came in is received but not yet dispatched. */
+static void poll_once(redlock_engine *engine, bool for_caller) {
+    poll_set set;
+    poll_set_fill(&set, engine);
     redlock_ns now = redlock_clock_now();
     engine->poll_until = redlock_ns_min(redlock_core_deadline(engine->core), engine->ends_at);
     if (any_news(engine) || engine->poll_until <= now) {
@@ -391,22 +409,20 @@ static void poll_once(redlock_engine *engine, bool for_caller) {
     engine->polling = true;
     engine->dozing = !awaits;
     redlock_engine_unlock(engine);
-    int ready = spins ? poll_spinning(fds, count) : 0;
+    int ready = spins ? poll_spinning(set.fds, set.count) : 0;
     bool paid = ready != 0;
     if (!paid) {
-        ready = poll(fds, count, poll_timeout_ms(engine->poll_until, now));
+        ready = poll(set.fds, set.count, poll_timeout_ms(engine->poll_until, now));
     }
-    for (nfds_t i = 1; ready > 0 && i < count; i++) {
-        if (fds[i].revents != 0) {
-            redlock_conn_receive(engine->conns[conn_of[i]], fds[i].revents);
-        }
+    if (ready > 0) {
+        poll_set_receive(&set, engine);
     }
     redlock_engine_lock(engine);
     if (spins) {
         redlock_spin_learn(&engine->leader_spin, paid);
     }
     engine->polling = false;
-    if (ready > 0 && fds[0].revents != 0) {
+    if (ready > 0 && set.fds[0].revents != 0) {
         redlock_wake_clear(&engine->wake);
         engine->hooks.woken(engine->hooks.ctx);
     }
