@@ -1,6 +1,6 @@
 /* engine.c -- the threads around the core.  States of leadership, all under the mutex:
  *
- *   nobody --caller waits--> caller leads --its work done--> hand_over --> oldest waiter | keeper | nobody
+ *   nobody --caller waits--> caller leads --its work done--> hand_over --> heir | keeper | nobody
  *   nobody --something due--> keeper leads --a caller waits, or nothing due--> hand_over */
 #include "drive/engine.h"
 
@@ -44,14 +44,13 @@ struct redlock_engine {
     uint8_t channel[REDLOCK_CHANNEL_BYTES];
     uint8_t label[REDLOCK_NAME_BYTES_MAX], prefix[REDLOCK_NAME_BYTES_MAX];
     bool leading, polling, delivering;
-    bool dozing;              /* polling, and no answer was awaited when it began */
-    const redlock_call *heir; /* told to lead, and not there yet */
-    redlock_spin leader_spin; /* of a caller that leads, for an answer */
-    redlock_spin
-        call_spins[2];     /* of those that do not, for being done; [1]: of those that may queue */
-    bool links_changed;    /* a connect or hang-up since the leader made its poll set */
-    redlock_ns poll_until; /* polling: when the leader comes back by itself */
-    redlock_list waiters;  /* sleeping calls that are not done, oldest first */
+    bool dozing;                /* polling, and no answer was awaited when it began */
+    const redlock_call *heir;   /* told to lead, and not there yet */
+    redlock_spin leader_spin;   /* of a caller that leads, for an answer */
+    redlock_spin call_spins[2]; /* of those that do not; [1]: of those that may queue */
+    bool links_changed;         /* a connect or hang-up since the leader made its poll set */
+    redlock_ns poll_until;      /* polling: when the leader comes back by itself */
+    redlock_list waiters;       /* sleeping calls that are not done, oldest first */
     redlock_seats seats;
     pthread_cond_t changed;
     pthread_t keeper;

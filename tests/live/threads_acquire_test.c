@@ -116,25 +116,24 @@ static void sixteen_threads_with_own_names(void **state) {
     join(0, 16);
 }
 
-static void four_commands_in_flight_serve_32_threads(void **state) {
-    (void)state;
+static void serve_with_four_in_flight(int threads, int cycles) {
     redlock_client_options options = REDLOCK_INIT(redlock_client_options);
     options.inflight_max = 4;
     redlock_client_destroy(client);
     client = test_fleet_client(&fleet, &options);
-    start(0, 32, 30, own_names);
-    join(0, 32);
+    start(0, threads, cycles, own_names);
+    join(0, threads);
+}
+
+static void four_commands_in_flight_serve_32_threads(void **state) {
+    (void)state;
+    serve_with_four_in_flight(32, 30);
 }
 
 /* More than the engine has seats for, nearly all of them asleep. */
 static void four_commands_in_flight_serve_a_hundred_threads(void **state) {
     (void)state;
-    redlock_client_options options = REDLOCK_INIT(redlock_client_options);
-    options.inflight_max = 4;
-    redlock_client_destroy(client);
-    client = test_fleet_client(&fleet, &options);
-    start(0, 100, 10, own_names);
-    join(0, 100);
+    serve_with_four_in_flight(100, 10);
 }
 
 static void *one_name(void *ctx) {

@@ -349,3 +349,21 @@ void test_stage_assert_told(const test_stage *stage, uint32_t slot, redlock_tell
 void test_stage_assert_silent(const test_stage *stage, uint32_t slot, redlock_tell event) {
     assert_null(test_stage_told(stage, slot, event));
 }
+
+test_stage *test_stage_ready_nodes(uint32_t node_count) {
+    redlock_core_config config = test_stage_config(node_count);
+    return test_stage_ready(&config);
+}
+
+test_stage *test_stage_ready_narrow(uint32_t node_count) {
+    redlock_core_config config = test_stage_config(node_count);
+    config.inflight_max = 1;
+    return test_stage_ready(&config);
+}
+
+redlock_seek test_stage_seek_waiting(void) {
+    redlock_seek seek = test_stage_seek();
+    seek.wait = REDLOCK_NEVER;
+    seek.queued = true;
+    return seek;
+}

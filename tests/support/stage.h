@@ -15,6 +15,15 @@
 #define TEST_STAGE_TOLD_MAX 256u
 #define TEST_STAGE_SLOTS 32u
 #define TEST_STAGE_TTL (10 * REDLOCK_NS_PER_S)
+
+/* Short, for tests that are full of them. */
+#define GRANT REDLOCK_COMMAND_GRANT
+#define RAISE REDLOCK_COMMAND_RAISE
+#define RENEW REDLOCK_COMMAND_RENEW
+#define RELEASE REDLOCK_COMMAND_RELEASE
+#define LOOK REDLOCK_COMMAND_LOOK
+#define MS REDLOCK_NS_PER_MS
+
 #define TEST_STAGE_NODE_TIMEOUT (50 * REDLOCK_NS_PER_MS)
 
 typedef struct test_sent { /* one command; its texts are not kept */
@@ -55,6 +64,11 @@ redlock_seek test_stage_seek(void);
 test_stage *test_stage_begin(const redlock_core_config *config);
 /* All links are up, and steady. */
 test_stage *test_stage_ready(const redlock_core_config *config);
+/* The same with nothing special in the configuration; and with one command under way at a time. */
+test_stage *test_stage_ready_nodes(uint32_t node_count);
+test_stage *test_stage_ready_narrow(uint32_t node_count);
+/* Who waits in the queue for ever. */
+redlock_seek test_stage_seek_waiting(void);
 void test_stage_end(test_stage *stage);
 
 void test_stage_step(test_stage *stage, const redlock_fact *fact);

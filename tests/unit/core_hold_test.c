@@ -9,25 +9,8 @@
 
 #include "stage.h"
 
-#define GRANT REDLOCK_COMMAND_GRANT
-#define RAISE REDLOCK_COMMAND_RAISE
-#define RENEW REDLOCK_COMMAND_RENEW
-#define RELEASE REDLOCK_COMMAND_RELEASE
-#define LOOK REDLOCK_COMMAND_LOOK
-#define MS REDLOCK_NS_PER_MS
 #define OTHER_TOKEN "00000000000000000000000000000000:stage"
 #define ADOPT_LIMIT (REDLOCK_NS_PER_S + 2 * TEST_STAGE_NODE_TIMEOUT)
-
-static test_stage *ready(uint32_t node_count) {
-    redlock_core_config config = test_stage_config(node_count);
-    return test_stage_ready(&config);
-}
-
-static test_stage *ready_for_one_command(uint32_t node_count) {
-    redlock_core_config config = test_stage_config(node_count);
-    config.inflight_max = 1;
-    return test_stage_ready(&config);
-}
 
 static uint32_t hold(test_stage *stage) {
     redlock_seek seek = test_stage_seek();
@@ -58,7 +41,7 @@ static uint32_t hold_beside_an_older_token(test_stage *stage) {
 }
 
 static void node_with_an_older_token_is_not_renewed(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
 
     (void)state;
     uint32_t slot = hold_beside_an_older_token(stage);
@@ -71,7 +54,7 @@ static void node_with_an_older_token_is_not_renewed(void **state) {
 }
 
 static void release_of_an_older_token_says_nothing_of_this_one(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
 
     (void)state;
     uint32_t slot = hold_beside_an_older_token(stage);
@@ -85,7 +68,7 @@ static void release_of_an_older_token_says_nothing_of_this_one(void **state) {
 }
 
 static void node_with_an_older_token_that_goes_away_changes_no_release(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
 
     (void)state;
     uint32_t slot = hold_beside_an_older_token(stage);
@@ -100,7 +83,7 @@ static void node_with_an_older_token_that_goes_away_changes_no_release(void **st
 /* --- rounds ---------------------------------------------------------------------------------- */
 
 static void extend_right_behind_an_extend_asks_again_when_the_first_is_answered(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
 
     (void)state;
     uint32_t slot = hold(stage);
@@ -118,7 +101,7 @@ static void extend_right_behind_an_extend_asks_again_when_the_first_is_answered(
 }
 
 static void extend_once_tells_after_one_round(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
 
     (void)state;
     uint32_t slot = hold(stage);
@@ -130,7 +113,7 @@ static void extend_once_tells_after_one_round(void **state) {
 }
 
 static void extend_may_set_the_interval_of_renewals(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
 
     (void)state;
     uint32_t slot = hold(stage);
@@ -142,7 +125,7 @@ static void extend_may_set_the_interval_of_renewals(void **state) {
 }
 
 static void extend_of_a_lost_lock_is_told_so(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
 
     (void)state;
     uint32_t slot = hold(stage);
@@ -166,7 +149,7 @@ static uint32_t hold_while_one_is_raised(test_stage *stage) {
 }
 
 static void round_waits_for_a_node_that_has_to_answer_something_else_first(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
 
     (void)state;
     uint32_t slot = hold_while_one_is_raised(stage);
@@ -182,7 +165,7 @@ static void round_waits_for_a_node_that_has_to_answer_something_else_first(void 
 }
 
 static void raise_that_waits_is_taken_back_once_others_agree(void **state) {
-    test_stage *stage = ready_for_one_command(3);
+    test_stage *stage = test_stage_ready_narrow(3);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -200,7 +183,7 @@ static void raise_that_waits_is_taken_back_once_others_agree(void **state) {
 /* --- adopting -------------------------------------------------------------------------------- */
 
 static void adopting_that_cannot_be_sent_ends_in_time(void **state) {
-    test_stage *stage = ready_for_one_command(1);
+    test_stage *stage = test_stage_ready_narrow(1);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -214,7 +197,7 @@ static void adopting_that_cannot_be_sent_ends_in_time(void **state) {
 }
 
 static void adopting_in_plain_mode_asks_for_no_fence(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -228,7 +211,7 @@ static void adopting_in_plain_mode_asks_for_no_fence(void **state) {
 }
 
 static void adopting_waits_for_nodes_that_may_agree_on_the_fence(void **state) {
-    test_stage *stage = ready_for_one_command(3);
+    test_stage *stage = test_stage_ready_narrow(3);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -246,7 +229,7 @@ static void adopting_waits_for_nodes_that_may_agree_on_the_fence(void **state) {
 }
 
 static void adopting_finds_the_fence_that_a_quorum_agrees_on(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -260,7 +243,7 @@ static void adopting_finds_the_fence_that_a_quorum_agrees_on(void **state) {
 }
 
 static void adopting_without_an_agreed_fence_holds_without_one(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -276,7 +259,7 @@ static void adopting_without_an_agreed_fence_holds_without_one(void **state) {
 }
 
 static void token_that_ran_out_while_it_was_adopted_is_expired(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -290,7 +273,7 @@ static void token_that_ran_out_while_it_was_adopted_is_expired(void **state) {
 }
 
 static void question_of_a_failed_adopting_is_not_repeated(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -306,7 +289,7 @@ static void question_of_a_failed_adopting_is_not_repeated(void **state) {
 /* --- releasing ------------------------------------------------------------------------------- */
 
 static void release_that_nodes_refuse_is_unknown(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
 
     (void)state;
     uint32_t slot = hold(stage);
@@ -343,7 +326,7 @@ static void release_is_over_with_the_ttl_however_long_it_may_take(void **state) 
 }
 
 static void node_that_goes_away_before_the_release_is_sent_is_not_waited_for(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
 
     (void)state;
     uint32_t slot = hold(stage);

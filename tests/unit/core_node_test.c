@@ -10,26 +10,11 @@
 #include "core/inside.h"
 #include "stage.h"
 
-#define GRANT REDLOCK_COMMAND_GRANT
-#define LOOK REDLOCK_COMMAND_LOOK
-#define RELEASE REDLOCK_COMMAND_RELEASE
 #define RUN_ID "0123456789abcdef0123456789abcdef01234567"
-
-static test_stage *ready(uint32_t node_count) {
-    redlock_core_config config = test_stage_config(node_count);
-    return test_stage_ready(&config);
-}
 
 static test_stage *cold(uint32_t node_count) {
     redlock_core_config config = test_stage_config(node_count);
     return test_stage_begin(&config);
-}
-
-static redlock_seek waiting(void) {
-    redlock_seek seek = test_stage_seek();
-    seek.wait = REDLOCK_NEVER;
-    seek.queued = true;
-    return seek;
 }
 
 static void refuse_to_wait(test_stage *stage, uint32_t slot, uint32_t node) {
@@ -40,7 +25,7 @@ static void refuse_to_wait(test_stage *stage, uint32_t slot, uint32_t node) {
 /* --- slots ----------------------------------------------------------------------------------- */
 
 static void memory_of_a_slot_is_known_while_it_is_in_use(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -54,7 +39,7 @@ static void memory_of_a_slot_is_known_while_it_is_in_use(void **state) {
 }
 
 static void tags_wrap_and_none_of_them_is_none(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -70,7 +55,7 @@ static void tags_wrap_and_none_of_them_is_none(void **state) {
 
 static void it_waits_while_something_is_to_be_heard(void **state) {
     test_stage *stage = cold(1);
-    redlock_seek seek = waiting();
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     assert_false(redlock_core_is_waiting(stage->core));
@@ -223,7 +208,7 @@ static void release_behind_a_claim_without_a_limit_is_enough(void **state) {
 /* --- questions ------------------------------------------------------------------------------- */
 
 static void question_is_answered_by_what_a_quorum_says(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
 
     (void)state;
     uint32_t slot = test_stage_look(stage, LOOK, "job");
@@ -256,8 +241,8 @@ static void question_that_cannot_even_be_sent_is_answered_in_time(void **state) 
 /* --- subscriptions --------------------------------------------------------------------------- */
 
 static void subscription_that_hangs_is_given_up_and_tried_again(void **state) {
-    test_stage *stage = ready(1);
-    redlock_seek seek = waiting();
+    test_stage *stage = test_stage_ready_nodes(1);
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     seek.poll = 3600 * REDLOCK_NS_PER_S;
@@ -277,8 +262,8 @@ static void subscription_that_hangs_is_given_up_and_tried_again(void **state) {
 }
 
 static void wakes_that_mean_nobody_do_nothing(void **state) {
-    test_stage *stage = ready(1);
-    redlock_seek seek = test_stage_seek(), queued = waiting();
+    test_stage *stage = test_stage_ready_nodes(1);
+    redlock_seek seek = test_stage_seek(), queued = test_stage_seek_waiting();
 
     (void)state;
     uint32_t held = test_stage_acquire_name(stage, "held", &seek);

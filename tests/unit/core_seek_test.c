@@ -10,25 +10,8 @@
 
 #include "stage.h"
 
-#define GRANT REDLOCK_COMMAND_GRANT
-#define RAISE REDLOCK_COMMAND_RAISE
-#define RENEW REDLOCK_COMMAND_RENEW
-#define RELEASE REDLOCK_COMMAND_RELEASE
-#define LOOK REDLOCK_COMMAND_LOOK
-#define MS REDLOCK_NS_PER_MS
 #define OTHER_TOKEN "00000000000000000000000000000000:stage"
 #define ATTEMPT_LIMIT (REDLOCK_NS_PER_S + 3 * TEST_STAGE_NODE_TIMEOUT)
-
-static test_stage *ready(uint32_t node_count) {
-    redlock_core_config config = test_stage_config(node_count);
-    return test_stage_ready(&config);
-}
-
-static test_stage *ready_for_one_command(uint32_t node_count) {
-    redlock_core_config config = test_stage_config(node_count);
-    config.inflight_max = 1;
-    return test_stage_ready(&config);
-}
 
 static redlock_seek patient(redlock_ns wait) {
     redlock_seek seek = test_stage_seek();
@@ -71,12 +54,12 @@ static uint32_t all_answer(test_stage *stage, const cause_case *one, redlock_ns 
 static void cause_says_whether_it_is_tried_again(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof causes / sizeof causes[0]; i++) {
-        test_stage *stage = ready(3);
+        test_stage *stage = test_stage_ready_nodes(3);
         uint32_t slot = all_answer(stage, &causes[i], 0);
         test_stage_assert_told(stage, slot, REDLOCK_TELL_FAILED, causes[i].told);
         test_stage_end(stage);
 
-        stage = ready(3);
+        stage = test_stage_ready_nodes(3);
         slot = all_answer(stage, &causes[i], REDLOCK_NEVER);
         assert_int_equal(test_stage_told(stage, slot, REDLOCK_TELL_FAILED) == NULL,
                          causes[i].may_pass);
@@ -87,7 +70,7 @@ static void cause_says_whether_it_is_tried_again(void **state) {
 static void grants_that_come_after_the_ttl_are_expired(void **state) {
     (void)state;
     for (uint32_t waits = 0; waits < 2; waits++) {
-        test_stage *stage = ready(1);
+        test_stage *stage = test_stage_ready_nodes(1);
         redlock_seek seek = patient(waits != 0 ? REDLOCK_NEVER : 0);
         seek.ttl = 20 * MS;
         uint32_t slot = test_stage_acquire(stage, &seek);
@@ -106,7 +89,7 @@ static void one_word_of_a_minority_is_no_cause(void **state) {
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        test_stage *stage = ready(5);
+        test_stage *stage = test_stage_ready_nodes(5);
         redlock_seek seek = test_stage_seek();
         uint32_t slot = test_stage_acquire(stage, &seek);
         test_stage_say(stage, slot, 0, GRANT, words[i]);
@@ -117,7 +100,7 @@ static void one_word_of_a_minority_is_no_cause(void **state) {
 }
 
 static void node_whose_clock_refuses_needs_no_release(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
 
     (void)state;
     uint32_t slot = all_answer(stage, &causes[7], 0);
@@ -130,7 +113,7 @@ static void node_whose_clock_refuses_needs_no_release(void **state) {
 /* --- answers that ask for the question again ------------------------------------------------- */
 
 static void question_that_came_too_late_is_asked_once_more(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -144,7 +127,7 @@ static void question_that_came_too_late_is_asked_once_more(void **state) {
 }
 
 static void silent_node_that_forgot_the_step_gets_its_chance(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -164,7 +147,7 @@ static void silent_node_that_forgot_the_step_gets_its_chance(void **state) {
 
 static const char *second_token(bool is_own) {
     static char token[64];
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = patient(REDLOCK_NEVER);
     seek.own_token = is_own;
     uint32_t slot = test_stage_acquire(stage, &seek);
@@ -184,7 +167,7 @@ static void each_attempt_has_a_fresh_token_but_for_the_callers_own(void **state)
 }
 
 static void tries_are_counted(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = patient(REDLOCK_NEVER);
 
     (void)state;
@@ -200,7 +183,7 @@ static void tries_are_counted(void **state) {
 }
 
 static void token_is_asked_for_once_and_comes_in_vain_after_a_cancel(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
     redlock_seek seek = patient(REDLOCK_NEVER);
 
     (void)state;
@@ -224,7 +207,7 @@ static void token_is_asked_for_once_and_comes_in_vain_after_a_cancel(void **stat
 
 static void last_try_comes_before_the_wait_is_over(void **state) {
     static const cause_case refused = {REDLOCK_ANSWER_ERROR, REDLOCK_REFUSED, 0, true};
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = patient(150 * MS);
 
     (void)state;
@@ -237,7 +220,7 @@ static void last_try_comes_before_the_wait_is_over(void **state) {
     test_stage_assert_told(stage, slot, REDLOCK_TELL_FAILED, REDLOCK_TIMEOUT);
     test_stage_end(stage);
 
-    stage = ready(1);
+    stage = test_stage_ready_nodes(1);
     slot = all_answer(stage, &refused, 150 * MS); /* nobody held it: it was no timeout */
     test_stage_assert_silent(stage, slot, REDLOCK_TELL_FAILED);
     test_stage_run(stage, 150 * MS);
@@ -246,7 +229,7 @@ static void last_try_comes_before_the_wait_is_over(void **state) {
 }
 
 static void wait_that_ends_within_an_attempt_says_what_was_seen(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = patient(20 * MS);
 
     (void)state;
@@ -255,7 +238,7 @@ static void wait_that_ends_within_an_attempt_says_what_was_seen(void **state) {
     test_stage_assert_told(stage, slot, REDLOCK_TELL_FAILED, REDLOCK_NO_QUORUM);
     test_stage_end(stage);
 
-    stage = ready(1);
+    stage = test_stage_ready_nodes(1);
     seek = patient(120 * MS);
     slot = test_stage_acquire(stage, &seek);
     test_stage_no(stage, slot, 0, GRANT);
@@ -268,7 +251,7 @@ static void wait_that_ends_within_an_attempt_says_what_was_seen(void **state) {
 }
 
 static void answer_that_comes_with_the_end_of_the_wait_is_heard(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = patient(20 * MS);
 
     (void)state;
@@ -280,7 +263,7 @@ static void answer_that_comes_with_the_end_of_the_wait_is_heard(void **state) {
 }
 
 static void grant_that_comes_after_the_end_of_the_wait_is_given_back(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = patient(20 * MS);
 
     (void)state;
@@ -296,7 +279,7 @@ static void grant_that_comes_after_the_end_of_the_wait_is_given_back(void **stat
 /* --- the end of an attempt ------------------------------------------------------------------- */
 
 static void attempt_that_cannot_even_be_sent_ends_in_time(void **state) {
-    test_stage *stage = ready_for_one_command(1);
+    test_stage *stage = test_stage_ready_narrow(1);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -316,7 +299,7 @@ static void grant(test_stage *stage, uint32_t slot, uint32_t node, uint64_t mark
 
 /* One node is silent when it is to be raised, another says again and again that it forgot how. */
 static void raising_ends_with_its_attempt(void **state) {
-    test_stage *stage = ready(5);
+    test_stage *stage = test_stage_ready_nodes(5);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -342,7 +325,7 @@ static void raising_ends_with_its_attempt(void **state) {
 }
 
 static void mark_that_moves_at_the_end_of_the_attempt_is_not_followed(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -362,7 +345,7 @@ static void mark_that_moves_at_the_end_of_the_attempt_is_not_followed(void **sta
 /* --- undoing --------------------------------------------------------------------------------- */
 
 static void release_of_an_attempt_is_a_cancel_and_a_cancel_of_a_hold_is_nothing(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -384,7 +367,7 @@ static void release_of_an_attempt_is_a_cancel_and_a_cancel_of_a_hold_is_nothing(
 }
 
 static void refused_claim_takes_back_the_release_that_waits_behind_it(void **state) {
-    test_stage *stage = ready_for_one_command(1);
+    test_stage *stage = test_stage_ready_narrow(1);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -404,7 +387,7 @@ static void refused_claim_takes_back_the_release_that_waits_behind_it(void **sta
 }
 
 static void link_that_breaks_with_a_claim_nobody_waits_for_is_followed_by_a_release(void **state) {
-    test_stage *stage = ready_for_one_command(1);
+    test_stage *stage = test_stage_ready_narrow(1);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -418,7 +401,7 @@ static void link_that_breaks_with_a_claim_nobody_waits_for_is_followed_by_a_rele
 }
 
 static void claim_whose_answer_is_lost_is_settled_by_the_end_of_its_link(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = test_stage_seek();
 
     (void)state;
@@ -446,7 +429,7 @@ static uint32_t begin_giving_back(test_stage *stage) {
 static void release_whose_link_breaks_is_sent_on_the_next_one(void **state) {
     (void)state;
     for (uint32_t seeks = 0; seeks < 2; seeks++) { /* in the pause; in the next attempt */
-        test_stage *stage = ready(3);
+        test_stage *stage = test_stage_ready_nodes(3);
         uint32_t slot = begin_giving_back(stage);
         if (seeks != 0) {
             test_stage_run(stage, REDLOCK_NS_PER_S);
@@ -462,7 +445,7 @@ static void release_whose_link_breaks_is_sent_on_the_next_one(void **state) {
 }
 
 static void late_answer_to_an_older_attempt_is_no_vote(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
     redlock_seek seek = patient(REDLOCK_NEVER);
 
     (void)state;
@@ -482,7 +465,7 @@ static void late_answer_to_an_older_attempt_is_no_vote(void **state) {
 /* --- plain ----------------------------------------------------------------------------------- */
 
 static void plain_lock_has_no_fence_and_is_never_healed(void **state) {
-    test_stage *stage = ready(1);
+    test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = test_stage_seek();
 
     (void)state;

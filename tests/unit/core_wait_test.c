@@ -10,23 +10,6 @@
 
 #include "stage.h"
 
-#define GRANT REDLOCK_COMMAND_GRANT
-#define RENEW REDLOCK_COMMAND_RENEW
-#define RELEASE REDLOCK_COMMAND_RELEASE
-#define MS REDLOCK_NS_PER_MS
-
-static test_stage *ready(uint32_t node_count) {
-    redlock_core_config config = test_stage_config(node_count);
-    return test_stage_ready(&config);
-}
-
-static redlock_seek waiting(void) {
-    redlock_seek seek = test_stage_seek();
-    seek.wait = REDLOCK_NEVER;
-    seek.queued = true;
-    return seek;
-}
-
 static void refuse(test_stage *stage, uint32_t slot, uint32_t node, uint32_t place) {
     redlock_answer answer = {.kind = REDLOCK_ANSWER_NO, .status = REDLOCK_HELD, .place = place};
     test_stage_answer(stage, slot, node, GRANT, answer);
@@ -47,7 +30,7 @@ static uint64_t tag_of(test_stage *stage, uint32_t slot, uint32_t node) {
 static void ticket_is_ours_while_the_nodes_clocks_are_not_known(void **state) {
     redlock_core_config config = test_stage_config(3);
     test_stage *stage = test_stage_begin(&config);
-    redlock_seek seek = waiting();
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     uint32_t slot = test_stage_acquire(stage, &seek);
@@ -58,8 +41,8 @@ static void ticket_is_ours_while_the_nodes_clocks_are_not_known(void **state) {
 }
 
 static void place_is_the_best_of_those_that_nodes_tell(void **state) {
-    test_stage *stage = ready(3);
-    redlock_seek seek = waiting();
+    test_stage *stage = test_stage_ready_nodes(3);
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     uint32_t slot = test_stage_acquire(stage, &seek);
@@ -73,8 +56,8 @@ static void place_is_the_best_of_those_that_nodes_tell(void **state) {
 }
 
 static void place_that_no_node_tells_is_not_told(void **state) {
-    test_stage *stage = ready(1);
-    redlock_seek seek = waiting();
+    test_stage *stage = test_stage_ready_nodes(1);
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     uint32_t slot = test_stage_acquire(stage, &seek);
@@ -108,8 +91,8 @@ static const struct {
 static void holder_that_hands_nothing_over_is_asked_about_often(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
-        test_stage *stage = ready(1);
-        redlock_seek seek = waiting();
+        test_stage *stage = test_stage_ready_nodes(1);
+        redlock_seek seek = test_stage_seek_waiting();
         uint32_t slot = test_stage_acquire(stage, &seek);
         redlock_answer answer = {.kind = REDLOCK_ANSWER_NO, .status = REDLOCK_HELD, .place = 1};
         answer.text = redlock_bytes_of(values[i].value);
@@ -121,8 +104,8 @@ static void holder_that_hands_nothing_over_is_asked_about_often(void **state) {
 }
 
 static void wait_goes_on_when_nodes_refuse_for_another_reason(void **state) {
-    test_stage *stage = ready(1);
-    redlock_seek seek = waiting();
+    test_stage *stage = test_stage_ready_nodes(1);
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     uint32_t slot = test_stage_acquire(stage, &seek);
@@ -137,11 +120,11 @@ static void wait_goes_on_when_nodes_refuse_for_another_reason(void **state) {
 
 static void release_is_followed_only_by_a_waiter_that_is_found_soon(void **state) {
     static const uint32_t others[] = {3, 16};
-    redlock_seek seek = waiting();
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     for (size_t i = 0; i < 2; i++) {
-        test_stage *stage = ready(1);
+        test_stage *stage = test_stage_ready_nodes(1);
         redlock_seek holder = test_stage_seek();
         uint32_t held = test_stage_acquire(stage, &holder);
         test_stage_yes(stage, held, 0, GRANT, 7);
@@ -159,8 +142,8 @@ static void release_is_followed_only_by_a_waiter_that_is_found_soon(void **state
 }
 
 static void waiter_that_is_asking_already_does_not_follow(void **state) {
-    test_stage *stage = ready(1);
-    redlock_seek seek = waiting(), holder = test_stage_seek();
+    test_stage *stage = test_stage_ready_nodes(1);
+    redlock_seek seek = test_stage_seek_waiting(), holder = test_stage_seek();
 
     (void)state;
     uint32_t held = test_stage_acquire(stage, &holder);
@@ -175,8 +158,8 @@ static void waiter_that_is_asking_already_does_not_follow(void **state) {
 }
 
 static void release_of_a_plain_lock_is_not_followed(void **state) {
-    test_stage *stage = ready(1);
-    redlock_seek seek = waiting(), holder = test_stage_seek();
+    test_stage *stage = test_stage_ready_nodes(1);
+    redlock_seek seek = test_stage_seek_waiting(), holder = test_stage_seek();
 
     (void)state;
     holder.fenced = false;
@@ -194,8 +177,8 @@ static void release_of_a_plain_lock_is_not_followed(void **state) {
 static void grant_of_the_only_node_is_claimed_however_late_it_comes(void **state) {
     (void)state;
     for (uint32_t granted = 0; granted < 2; granted++) {
-        test_stage *stage = ready(1);
-        redlock_seek seek = waiting();
+        test_stage *stage = test_stage_ready_nodes(1);
+        redlock_seek seek = test_stage_seek_waiting();
         seek.retry_min = REDLOCK_NS_PER_S;
         uint32_t slot = test_stage_acquire(stage, &seek);
         test_stage_run(stage, TEST_STAGE_NODE_TIMEOUT); /* silent: it pauses */
@@ -210,8 +193,8 @@ static void grant_of_the_only_node_is_claimed_however_late_it_comes(void **state
 }
 
 static void grant_of_one_of_several_is_given_back_and_the_place_kept(void **state) {
-    test_stage *stage = ready(3);
-    redlock_seek seek = waiting();
+    test_stage *stage = test_stage_ready_nodes(3);
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     uint32_t slot = test_stage_acquire(stage, &seek);
@@ -231,8 +214,8 @@ static void grant_of_one_of_several_is_given_back_and_the_place_kept(void **stat
 }
 
 static void attempt_that_lingers_goes_on_when_a_wake_gives_it_hope(void **state) {
-    test_stage *stage = ready(3);
-    redlock_seek seek = waiting();
+    test_stage *stage = test_stage_ready_nodes(3);
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     uint32_t slot = test_stage_acquire(stage, &seek);
@@ -273,8 +256,8 @@ static void leave_the_others(test_stage *stage, uint32_t slot) {
 }
 
 static void node_on_which_a_release_may_still_land_is_not_asked(void **state) {
-    test_stage *stage = ready(3);
-    redlock_seek seek = waiting();
+    test_stage *stage = test_stage_ready_nodes(3);
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     uint32_t slot = begin_giving_back(stage, &seek);
@@ -289,8 +272,8 @@ static void node_on_which_a_release_may_still_land_is_not_asked(void **state) {
 }
 
 static void release_that_waits_for_a_link_outlives_the_attempt(void **state) {
-    test_stage *stage = ready(3);
-    redlock_seek seek = waiting();
+    test_stage *stage = test_stage_ready_nodes(3);
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     uint32_t slot = begin_giving_back(stage, &seek);
@@ -303,8 +286,8 @@ static void release_that_waits_for_a_link_outlives_the_attempt(void **state) {
 }
 
 static void callers_own_token_waits_until_no_release_of_it_can_land(void **state) {
-    test_stage *stage = ready(3);
-    redlock_seek seek = waiting();
+    test_stage *stage = test_stage_ready_nodes(3);
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     seek.own_token = true;
@@ -322,8 +305,8 @@ static void callers_own_token_waits_until_no_release_of_it_can_land(void **state
 
 /* Node 2 was silent for longer than the ttl, and answers with the RELEASE behind its claim. */
 static void grant_with_a_release_behind_it_is_no_vote(void **state) {
-    test_stage *stage = ready(3);
-    redlock_seek seek = waiting();
+    test_stage *stage = test_stage_ready_nodes(3);
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     seek.own_token = true;
@@ -355,7 +338,7 @@ static void grant_with_a_release_behind_it_is_no_vote(void **state) {
 /* Held by nodes 0 and 1.  Node 2 was asked twice, on two links: it refused, but the first question may
  * still take effect there. */
 static uint32_t hold_beside_a_stray(test_stage *stage) {
-    redlock_seek seek = waiting();
+    redlock_seek seek = test_stage_seek_waiting();
     uint32_t slot = test_stage_acquire(stage, &seek);
     test_stage_yes(stage, slot, 0, GRANT, 7);
     test_stage_down(stage, 2, REDLOCK_IO);
@@ -368,7 +351,7 @@ static uint32_t hold_beside_a_stray(test_stage *stage) {
 }
 
 static void release_before_a_stray_is_repeated_after_it(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
 
     (void)state;
     uint32_t slot = hold_beside_a_stray(stage);
@@ -382,7 +365,7 @@ static void release_before_a_stray_is_repeated_after_it(void **state) {
 }
 
 static void users_release_takes_the_one_that_is_under_way(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
 
     (void)state;
     uint32_t slot = hold_beside_a_stray(stage);
@@ -395,7 +378,7 @@ static void users_release_takes_the_one_that_is_under_way(void **state) {
 }
 
 static void users_release_takes_the_one_that_waits_for_a_link(void **state) {
-    test_stage *stage = ready(3);
+    test_stage *stage = test_stage_ready_nodes(3);
 
     (void)state;
     uint32_t slot = hold_beside_a_stray(stage);
@@ -410,8 +393,8 @@ static void users_release_takes_the_one_that_waits_for_a_link(void **state) {
 }
 
 static void what_counts_for_the_hold_is_not_given_back(void **state) {
-    test_stage *stage = ready(3);
-    redlock_seek seek = waiting();
+    test_stage *stage = test_stage_ready_nodes(3);
+    redlock_seek seek = test_stage_seek_waiting();
 
     (void)state;
     uint32_t slot = test_stage_acquire(stage, &seek);
