@@ -57,6 +57,19 @@ static void full_ring_forgets_first_that_locks_go_on(void **state) {
     assert_int_equal(count_of(REDLOCK_EVENT_RELEASED), SEEN);
     assert_int_equal(at(0)->node, 0); /* none of those was lost, and their order is the same */
     assert_int_equal(at(SEEN - 1)->node, 2);
+    push(REDLOCK_EVENT_RELEASED, 9); /* nothing of the kind is left to forget */
+    assert_int_equal(at(SEEN - 1)->node, 9);
+    assert_int_equal(at(0)->node, 1);
+}
+
+static void what_a_handle_took_along_need_not_be_forgotten_again(void **state) {
+    (void)state;
+    push(REDLOCK_EVENT_RENEWED, 1);
+    redlock_event_forget(&client, &lock);
+    push_many(REDLOCK_EVENT_RELEASED, SEEN);
+    push(REDLOCK_EVENT_RELEASED, 9);
+    assert_int_equal(events.count, SEEN);
+    assert_int_equal(at(SEEN - 1)->node, 9);
 }
 
 static void full_ring_forgets_the_oldest_that_is_no_loss(void **state) {
@@ -128,6 +141,7 @@ static void every_status_has_a_name_and_a_sentence(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(full_ring_forgets_first_that_locks_go_on, setup),
+        cmocka_unit_test_setup(what_a_handle_took_along_need_not_be_forgotten_again, setup),
         cmocka_unit_test_setup(full_ring_forgets_the_oldest_that_is_no_loss, setup),
         cmocka_unit_test_setup(losses_give_way_to_losses_alone, setup),
         cmocka_unit_test_setup(released_handle_has_no_events_but_its_release, setup),
