@@ -56,6 +56,7 @@ struct redlock_engine {
     pthread_t keeper;
     pthread_cond_t keeper_cond;
     bool keeper_runs, stopping;
+    uint32_t leaving;        /* calls that were done while others led, and are not out yet */
     redlock_ns ends_at;      /* nothing is waited for beyond this */
     redlock_ns left_at;      /* when the last leader left */
     redlock_ns keeper_until; /* when the sleeping keeper looks again; 0: it is awake */
@@ -129,7 +130,6 @@ static void engine_free(redlock_engine *engine) {
     if (!redlock_fork_is_child(&engine->fork)) {
         (void)pthread_cond_destroy(&engine->keeper_cond);
         (void)pthread_cond_destroy(&engine->changed);
-        redlock_seats_deinit(&engine->seats);
         (void)pthread_mutex_destroy(&engine->mutex);
     }
     redlock_fork_deinit(&engine->fork);
@@ -154,7 +154,6 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
     mutex_init(&engine->mutex);
     cond_init(&engine->keeper_cond);
     cond_init(&engine->changed);
-    redlock_seats_init(&engine->seats);
     redlock_fork_init(&engine->fork);
     redlock_list_init(&engine->waiters);
     engine->ends_at = REDLOCK_NEVER;
@@ -199,14 +198,14 @@ void redlock_engine_lock(redlock_engine *engine) {
 
 /* A thread that is woken while we hold the mutex would only run into it, and sleep again. */
 void redlock_engine_unlock(redlock_engine *engine) {
-    uint64_t called = redlock_seats_take_called(&engine->seats);
+    redlock_seat *called = redlock_seats_take_called(&engine->seats);
     (void)pthread_mutex_unlock(&engine->mutex);
-    redlock_seats_wake(&engine->seats, called);
+    redlock_seats_wake(called);
 }
 
 /* Before a wait that gives the mutex away without passing by unlock. */
 static void wake_called(redlock_engine *engine) {
-    redlock_seats_wake(&engine->seats, redlock_seats_take_called(&engine->seats));
+    redlock_seats_wake(redlock_seats_take_called(&engine->seats));
 }
 
 redlock_core *redlock_engine_core(redlock_engine *engine) {
@@ -522,11 +521,10 @@ static void call_spin(redlock_engine *engine, redlock_call *call) {
 }
 
 static void call_sleep(redlock_engine *engine, redlock_call *call) {
-    redlock_seats_take(&engine->seats, &call->seat);
+    redlock_seat_take(&call->seat);
     redlock_engine_unlock(engine);
-    redlock_seats_sleep(&engine->seats, &call->seat);
+    redlock_seat_sleep(&call->seat);
     redlock_engine_lock(engine);
-    redlock_seats_leave(&engine->seats, &call->seat);
 }
 
 /* Until it is done, or told to lead, or for no reason. */
@@ -546,6 +544,10 @@ void redlock_call_init(redlock_call *call, bool may_queue) {
 
 void redlock_engine_complete(redlock_engine *engine, redlock_call *call) {
     call->done = true;
+    if (redlock_link_is_linked(&call->link)) {
+        call->leaves = true;
+        engine->leaving++;
+    }
     call_wake(engine, call);
     redlock_list_remove(&call->link); /* leading is for those who still wait */
 }
@@ -679,6 +681,12 @@ static bool may_lead(const redlock_engine *engine, const redlock_call *call) {
     return !engine->leading && (engine->heir == NULL || engine->heir == call);
 }
 
+/* To wake the next leader takes longer than to return.  Who was given a lock is not kept by that when
+ * somebody else is on the way out (mostly the one who has released it), and no answer is awaited. */
+static bool leaves_lead_behind(const redlock_engine *engine, const redlock_call *call) {
+    return call->may_queue && engine->leaving > 0 && redlock_core_inflight(engine->core) == 0;
+}
+
 void redlock_engine_wait(redlock_engine *engine, redlock_call *call) {
     while (!call->done) {
         if (may_lead(engine, call)) {
@@ -699,7 +707,10 @@ void redlock_engine_wait(redlock_engine *engine, redlock_call *call) {
     if (engine->heir == call) { /* done before it came to lead */
         engine->heir = NULL;
     }
-    hand_over(engine);
+    engine->leaving -= call->leaves ? 1 : 0;
+    if (!leaves_lead_behind(engine, call)) {
+        hand_over(engine);
+    }
 }
 
 /* --- the end --------------------------------------------------------------------------------- */

@@ -130,7 +130,7 @@ static void four_commands_in_flight_serve_32_threads(void **state) {
     serve_with_four_in_flight(32, 30);
 }
 
-/* More than the engine has seats for, nearly all of them asleep. */
+/* More than anybody looks for, nearly all of them asleep. */
 static void four_commands_in_flight_serve_a_hundred_threads(void **state) {
     (void)state;
     serve_with_four_in_flight(100, 10);
