@@ -33,6 +33,8 @@ static void counts_add(redlock_sim_counts *sum, const redlock_sim_counts *more) 
     sum->commands += more->commands;
     sum->events += more->events;
     sum->doubles += more->doubles;
+    sum->handed += more->handed;
+    sum->claimed += more->claimed;
     sum->writes += more->writes;
     sum->stale += more->stale;
     sum->simulated += more->simulated;

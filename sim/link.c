@@ -6,11 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "sim/check.h"
 #include "sim/listen.h"
 #include "sim/queue_check.h"
 #include "sim/trace.h"
 #include "sim/user.h"
+#include "wire/claim.h"
 #include "wire/hello.h"
 #include "wire/step.h"
 
@@ -204,6 +206,7 @@ static void pending_push(redlock_sim_world *world, redlock_sim_link *link, uint3
         .kind = command->kind,
         .fenced = command->fenced,
         .is_native = redlock_native_suits(&link->native, command),
+        .has_claim = command->claim.token.len > 0,
         .fence = command->fence,
         .lock = lock,
         .valid_until = seek->ttl > ttl_cost ? from + seek->ttl - ttl_cost : from,
@@ -289,6 +292,11 @@ void redlock_sim_link_send(redlock_sim_world *world, uint32_t client, const redl
         }
         redlock_sim_link_break(world, client, wish->node, delay == 0 ? 0 : world->now + delay);
     }
+}
+
+void redlock_sim_link_sent(redlock_sim_world *world, uint32_t client, const redlock_wish *wish) {
+    redlock_sim_trace_command(world, client, wish->node, "> (a claim)", &wish->as.send.command);
+    pending_push(world, &world->client[client].link[wish->node], client, wish);
 }
 
 /* --- at the node ----------------------------------------------------------------------------- */
@@ -417,6 +425,17 @@ static void replies_go(redlock_sim_world *world, redlock_sim_event event, redloc
     }
 }
 
+/* A claim that was not served was not looked at either. */
+static void note_claim(const redlock_sim_world *world, uint32_t node, redlock_sim_pending *claim,
+                       const redlock_sim_sight *after) {
+    REDLOCK_ASSERT(claim->kind == REDLOCK_COMMAND_GRANT);
+    if (after->is_there && after->token == claim->token) {
+        claim->is_seen = true;
+        claim->mark = after->mark;
+        claim->kept_until = kept_until(world, node, after->expires_ms);
+    }
+}
+
 /* What was carried out is looked at before and after, by the one who knows the command. */
 static void carry_out(redlock_sim_world *world, redlock_sim_event *event) {
     redlock_sim_server *server = world->node[event->node].server;
@@ -451,6 +470,9 @@ static void carry_out(redlock_sim_world *world, redlock_sim_event *event) {
         pending->is_seen = true;
         pending->mark = after.mark;
         pending->kept_before = before.is_there && before.token == pending->token;
+    }
+    if (pending != NULL && pending->has_claim) {
+        note_claim(world, event->node, pending + 1, &after);
     }
     if (pending != NULL && after.is_there && after.token == pending->token) {
         pending->kept_until = kept_until(world, event->node, after.expires_ms);
@@ -536,8 +558,8 @@ static void accepted(redlock_sim_world *world, redlock_sim_event *event) {
     redlock_sim_step(world, event->client, &fact);
 }
 
-static void answered(redlock_sim_world *world, redlock_sim_event *event, uint64_t tag,
-                     const redlock_answer *answer) {
+static void answered_alone(redlock_sim_world *world, redlock_sim_event *event, uint64_t tag,
+                           const redlock_answer *answer) {
     redlock_sim_link *link = link_of(world, event);
     redlock_sim_pending *found = pending_find(link, tag);
     if (found == NULL) {
@@ -557,6 +579,24 @@ static void answered(redlock_sim_world *world, redlock_sim_event *event, uint64_
     fact.as.reply.answer = *answer;
     redlock_sim_step(world, event->client, &fact);
     redlock_sim_queue_check_asks(world, event->client);
+}
+
+/* The claim is looked for anew: the core may hang up on the first of the two answers. */
+static void answered(redlock_sim_world *world, redlock_sim_event *event, uint64_t tag,
+                     const redlock_answer *answer) {
+    redlock_sim_link *link = link_of(world, event);
+    const redlock_sim_pending *found = pending_find(link, tag);
+    if (found == NULL || !found->has_claim) {
+        answered_alone(world, event, tag, answer);
+        return;
+    }
+    redlock_answer release = *answer;
+    redlock_answer grant = redlock_claim_answer(&release);
+    uint64_t claim_tag = found[1].tag;
+    answered_alone(world, event, tag, &release);
+    if (is_current(link, event)) {
+        answered_alone(world, event, claim_tag, &grant);
+    }
 }
 
 static void fail(redlock_sim_world *world, redlock_sim_event *event, redlock_status status) {
@@ -610,9 +650,10 @@ static void reply_arrives(redlock_sim_world *world, redlock_sim_event *event, co
         return;
     }
     const redlock_sim_pending *oldest = &link->pending[0];
-    redlock_answer answer =
-        oldest->is_native ? redlock_native_decode(&link->reader, data)
-                          : redlock_step_decode(oldest->kind, oldest->fenced, &link->reader, data);
+    redlock_answer answer = oldest->is_native   ? redlock_native_decode(&link->reader, data)
+                            : oldest->has_claim ? redlock_step_decode_claimed(&link->reader, data)
+                                                : redlock_step_decode(oldest->kind, oldest->fenced,
+                                                                      &link->reader, data);
     answered(world, event, oldest->tag, &answer);
 }
 

@@ -9,6 +9,8 @@ void redlock_sim_link_connect(redlock_sim_world *world, uint32_t client, uint32_
 /* The client's end is closed; what is under way still arrives. */
 void redlock_sim_link_hang_up(redlock_sim_world *world, uint32_t client, uint32_t node);
 void redlock_sim_link_send(redlock_sim_world *world, uint32_t client, const redlock_wish *wish);
+/* The same for a command that has gone out already: as the claim of the one before it. */
+void redlock_sim_link_sent(redlock_sim_world *world, uint32_t client, const redlock_wish *wish);
 /* The connection breaks, and the client is told.  `strays_until`: when what is under way to the node
  * arrives at the earliest; NEVER: never. */
 void redlock_sim_link_break(redlock_sim_world *world, uint32_t client, uint32_t node,

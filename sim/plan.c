@@ -163,6 +163,15 @@ static void draw_version(redlock_sim_plan *plan, redlock_prng *prng) {
     plan->denies_each = one_in(prng, 2) ? 1 + (uint32_t)upto(prng, 3) : 0;
 }
 
+/* Many users of few clients on one node: then a release is mostly followed by a claim of its own
+ * client.  Drawn behind all else, too. */
+static void draw_crowd(redlock_sim_plan *plan, redlock_prng *prng) {
+    if (plan->nodes == 1 && one_in(prng, 2)) {
+        plan->clients = 1 + (uint32_t)upto(prng, 1);
+        plan->users = 3 + (uint32_t)upto(prng, REDLOCK_SIM_USERS_MAX - 3);
+    }
+}
+
 void redlock_sim_plan_draw(redlock_sim_plan *plan, redlock_sim_kind kind, uint64_t seed) {
     redlock_prng prng;
     *plan = (redlock_sim_plan){.seed = seed, .kind = kind};
@@ -179,6 +188,7 @@ void redlock_sim_plan_draw(redlock_sim_plan *plan, redlock_sim_kind kind, uint64
         plan->has[REDLOCK_SIM_TROUBLE_CAPACITY] ? 1 + (uint32_t)upto(&prng, 3) : 1024;
     plan->is_old = one_in(&prng, 3);
     draw_version(plan, &prng);
+    draw_crowd(plan, &prng);
 }
 
 static const char *version_words(const redlock_sim_plan *plan) {

@@ -10,6 +10,8 @@
 #include "sim/fault.h"
 #include "sim/server.h"
 
+#define REDLOCK_SIM_USERS_MAX 6u
+
 typedef enum redlock_sim_kind {
     REDLOCK_SIM_REDLOCK = 1, /* the conditions of P1: at most one holder */
     REDLOCK_SIM_HOSTILE,     /* anything: fences, LOST in time, nothing left behind */

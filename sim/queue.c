@@ -103,7 +103,7 @@ redlock_sim_parcel *redlock_sim_parcel_create(const redlock_command *command, re
     size_t size = bytes.len, at = 0;
     if (command != NULL) {
         size += command->name.len + command->token.len + command->run_id.len +
-                command->entry.channel.len;
+                command->entry.channel.len + command->claim.token.len;
     }
     redlock_sim_parcel *parcel = redlock_sim_zeroed(1, sizeof *parcel + size);
     if (command != NULL) {
@@ -112,6 +112,7 @@ redlock_sim_parcel *redlock_sim_parcel_create(const redlock_command *command, re
         parcel->command.token = keep(parcel, &at, command->token);
         parcel->command.run_id = keep(parcel, &at, command->run_id);
         parcel->command.entry.channel = keep(parcel, &at, command->entry.channel);
+        parcel->command.claim.token = keep(parcel, &at, command->claim.token);
     }
     parcel->at = at;
     parcel->len = bytes.len;

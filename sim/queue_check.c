@@ -78,14 +78,24 @@ static uint32_t line_first_before(const redlock_sim_line *line, uint32_t token) 
     return REDLOCK_SIM_NONE;
 }
 
-/* The first who can be reached and is not `token`; NONE: nobody. */
-static uint32_t line_first_other(const redlock_sim_line *line, uint32_t token) {
+/* The first who can be reached and is not `token`; NONE: nobody.  Who claims need not be reached. */
+static uint32_t line_first_other(const redlock_sim_line *line, uint32_t token, uint32_t claim) {
     for (uint32_t i = 0; i < line->count; i++) {
-        if (line->waiter[i].can_be_reached && line->waiter[i].token != token) {
+        bool counts = line->waiter[i].can_be_reached || line->waiter[i].token == claim;
+        if (counts && line->waiter[i].token != token) {
             return line->waiter[i].token;
         }
     }
     return REDLOCK_SIM_NONE;
+}
+
+/* The token of the release's claim, if that is in time. */
+static uint32_t claim_of(redlock_sim_world *world, uint32_t node, const redlock_command *release) {
+    const redlock_claim *claim = &release->claim;
+    uint64_t now_ms = redlock_sim_node_wall_us(world, node) / 1000;
+    bool is_late = claim->not_after_ms > 0 && now_ms > claim->not_after_ms;
+    return claim->token.len == 0 || is_late ? REDLOCK_SIM_NONE
+                                            : redlock_sim_token_number(world, claim->token);
 }
 
 void redlock_sim_queue_check_before(redlock_sim_world *world, uint32_t node,
@@ -113,18 +123,22 @@ static void check_granted(redlock_sim_world *world, uint32_t node, const redlock
 
 static void check_handed(redlock_sim_world *world, uint32_t node, const redlock_command *command,
                          const redlock_sim_sight *before, const redlock_sim_sight *after) {
-    uint32_t first = line_first_other(&world->line, before->token);
+    uint32_t claim = claim_of(world, node, command);
+    uint32_t first = line_first_other(&world->line, before->token, claim);
     uint64_t now_ms = redlock_sim_node_wall_us(world, node) / 1000;
+    bool is_claimed = claim != REDLOCK_SIM_NONE && after->token == claim;
+    uint64_t length_ms = is_claimed ? command->claim.ttl_ms : command->hand_off_ms;
     world->counts.handed++;
+    world->counts.claimed += is_claimed;
     if (first != after->token) {
         redlock_sim_complain(world, "C13", "n%" PRIu32 " hands the name to %c, and %c is next",
                              node + 1, who(world, after->token), who(world, first));
     }
-    if (after->expires_ms > now_ms + command->hand_off_ms + 1) {
+    if (after->expires_ms > now_ms + length_ms + 1) {
         redlock_sim_complain(
             world, "C13",
             "n%" PRIu32 " hands the name to %c for %" PRIu64 " ms, the release says %" PRIu64,
-            node + 1, who(world, after->token), after->expires_ms - now_ms, command->hand_off_ms);
+            node + 1, who(world, after->token), after->expires_ms - now_ms, length_ms);
     }
     if (after->mark <= before->mark) {
         redlock_sim_complain(world, "C13", "n%" PRIu32 " hands the name over with an old mark",
@@ -134,7 +148,7 @@ static void check_handed(redlock_sim_world *world, uint32_t node, const redlock_
 
 static void check_freed(redlock_sim_world *world, uint32_t node, const redlock_command *command,
                         const redlock_sim_sight *before) {
-    uint32_t first = line_first_other(&world->line, before->token);
+    uint32_t first = line_first_other(&world->line, before->token, claim_of(world, node, command));
     if (first == REDLOCK_SIM_NONE || command->place == REDLOCK_PLACE_STAY) {
         return;
     }

@@ -427,7 +427,10 @@ redlock_answer redlock_sim_server_command(redlock_sim_server *server,
     if (!encoded_run(server, len)) {
         return answer_spoilt();
     }
-    return redlock_step_decode(command->kind, command->fenced, &server->reader, server->out.at);
+    return command->claim.token.len > 0
+               ? redlock_step_decode_claimed(&server->reader, server->out.at)
+               : redlock_step_decode(command->kind, command->fenced, &server->reader,
+                                     server->out.at);
 }
 
 redlock_answer redlock_sim_server_native(redlock_sim_server *server, redlock_native_word word,

@@ -13,6 +13,7 @@
 #include "sim/queue_check.h"
 #include "sim/trace.h"
 #include "sim/user.h"
+#include "wire/claim.h"
 #include "wire/message.h"
 
 #define MS REDLOCK_NS_PER_MS
@@ -362,6 +363,22 @@ static void carry_out(redlock_sim_world *world, uint32_t client, const redlock_w
     }
 }
 
+/* As drive/outbox.c has it. */
+static bool is_claim_of(const redlock_wish *wish, const redlock_wish *behind) {
+    return wish->kind == REDLOCK_WISH_SEND && behind->kind == REDLOCK_WISH_SEND &&
+           wish->node == behind->node &&
+           redlock_claim_suits(&wish->as.send.command, &behind->as.send.command);
+}
+
+static void carry_out_claim(redlock_sim_world *world, uint32_t client, redlock_wish *release,
+                            const redlock_wish *grant) {
+    release->as.send.command.claim = redlock_claim_of(&grant->as.send.command);
+    carry_out(world, client, release);
+    redlock_sim_check_sent(world, client, grant->node, world->client[client].lock_of[grant->slot],
+                           &grant->as.send.command);
+    redlock_sim_link_sent(world, client, grant);
+}
+
 /* --- steps ----------------------------------------------------------------------------------- */
 
 static void wake_set(redlock_sim_world *world, uint32_t client) {
@@ -387,11 +404,17 @@ static void check_spin(redlock_sim_world *world, redlock_sim_client *at) {
 
 void redlock_sim_step(redlock_sim_world *world, uint32_t client, redlock_fact *fact) {
     redlock_sim_client *at = &world->client[client];
-    redlock_wish wish;
+    redlock_wish wish, behind;
     check_spin(world, at);
     redlock_core_step(at->core, fact, redlock_sim_local(at, world->now));
-    while (redlock_core_next(at->core, &wish)) {
-        carry_out(world, client, &wish);
+    for (bool has_more = redlock_core_next(at->core, &wish); has_more; wish = behind) {
+        has_more = redlock_core_next(at->core, &behind);
+        if (has_more && is_claim_of(&wish, &behind)) {
+            carry_out_claim(world, client, &wish, &behind);
+            has_more = redlock_core_next(at->core, &behind);
+        } else {
+            carry_out(world, client, &wish);
+        }
     }
     redlock_core_check(at->core);
     redlock_sim_check_step(world, client);

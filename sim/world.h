@@ -23,7 +23,6 @@
 #define REDLOCK_SIM_WALL_US UINT64_C(1800000000000000)        /* what wall clocks show then */
 #define REDLOCK_SIM_CLIENTS_MAX 8u
 #define REDLOCK_SIM_NODES_MAX 5u
-#define REDLOCK_SIM_USERS_MAX 4u
 #define REDLOCK_SIM_NAMES_MAX 4u
 #define REDLOCK_SIM_TOKEN_BYTES 36u
 #define REDLOCK_SIM_STRAYS_MAX 4u
@@ -37,6 +36,7 @@ typedef struct redlock_sim_pending { /* sent and not answered */
     uint64_t tag;
     redlock_command_kind kind;
     bool fenced, is_native;
+    bool has_claim; /* its answer is one to the GRANT behind it, too */
     uint64_t fence; /* that it asked for */
     uint32_t lock;
     bool is_seen, kept_before; /* carried out, on a node that had that token already */
@@ -200,6 +200,7 @@ typedef struct redlock_sim_register { /* the guarded resource of one name */
 
 typedef struct redlock_sim_counts {
     uint64_t queued, handed, wakes; /* entered a queue, given by a release, heard */
+    uint64_t claimed;               /* of those given: to the claim behind the release */
     uint64_t grants, renewals, losses, releases, failures, commands, events, doubles, writes, stale;
     uint64_t faults[REDLOCK_SIM_TROUBLE_COUNT];
     redlock_ns simulated;

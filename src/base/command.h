@@ -44,6 +44,11 @@ typedef struct redlock_queue_entry { /* how a token waits on a node */
     uint64_t wake_tag;               /* ... and with what */
 } redlock_queue_entry;
 
+typedef struct redlock_claim { /* a GRANT that waits right behind a RELEASE of the same name */
+    redlock_bytes token;       /* empty: there is none */
+    uint64_t ttl_ms, not_after_ms;
+} redlock_claim;
+
 typedef struct redlock_command {
     redlock_command_kind kind;
     bool teach;  /* the node forgot the step: send it whole */
@@ -64,6 +69,8 @@ typedef struct redlock_command {
     redlock_place place;       /* RELEASE */
     /* RELEASE: the first waiter is given the name for so long; 0: it is only woken */
     uint64_t hand_off_ms;
+    redlock_claim
+        claim; /* RELEASE: if it is next, it is given the name for its whole ttl; wire/claim.h */
 } redlock_command;
 
 typedef enum redlock_answer_kind {

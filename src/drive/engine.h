@@ -51,7 +51,7 @@ typedef struct redlock_call {
     bool is_looking;    /* spins on `called`, instead of sleeping */
     atomic_bool called; /* done, or told to lead */
     bool done;
-    bool leaves;        /* done while another led: it has still to come out */
+    bool leaves; /* done while another led: it has still to come out */
 } redlock_call;
 
 /* Copies urls, label and prefix.  NULL: no memory or descriptor; errno says which. */

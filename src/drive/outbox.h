@@ -2,7 +2,8 @@
  *
  * A server answers in order, so a ring of tags is all the book-keeping there is.  Renewals that come one
  * after the other wait for each other in a batch, which one reply answers; anything else closes it first,
- * so commands never change places. */
+ * so commands never change places.  A release that hands over takes the claim in that follows it (wire/claim.h),
+ * as long as both are still here. */
 #ifndef REDLOCK_DRIVE_OUTBOX_H
 #define REDLOCK_DRIVE_OUTBOX_H
 
@@ -14,14 +15,24 @@
 #include "drive/buffer.h"
 #include "drive/owed.h"
 #include "wire/batch.h"
+#include "wire/claim.h"
 #include "wire/native.h"
 #include "wire/resp.h"
+
+/* The newest command in `pending`, if it is a release that a claim may follow. */
+typedef struct redlock_followed {
+    bool is_set;
+    size_t at; /* where its bytes begin */
+    redlock_command release;
+    uint8_t name[REDLOCK_NAME_BYTES_MAX], token[REDLOCK_TOKEN_BYTES_MAX];
+} redlock_followed;
 
 typedef struct redlock_outbox { /* zeroed: empty */
     redlock_bytes prefix;       /* of keys; borrowed */
     redlock_batch *batch;       /* what is in it is the newest in `owed`; NULL: no renewal yet */
     redlock_owed_ring owed;
     redlock_native native;
+    redlock_followed followed;
 } redlock_outbox;
 
 void redlock_outbox_deinit(redlock_outbox *outbox);

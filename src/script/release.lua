@@ -1,10 +1,14 @@
 -- release.lua -- RELEASE: take the name from this token, if it has it, and from the queue.
 -- KEYS: lock; fenced: mark, queue, alive.
--- ARGV: token, not_after_ms, hand_off_ms, place, poll_ms, ticket, wake.
+-- ARGV: token, not_after_ms, hand_off_ms, place, poll_ms, ticket, wake; and of a claim, if one stands behind
+-- it: its token, ttl_ms, not_after_ms.
 -- The first waiter who can be reached is woken.  hand_off_ms, unless 0: it is given the name for so
 -- long, to be claimed by GRANT.  That is a grant like any other, so it raises the mark.
 -- place: "" (the token is not in the queue), "leave" (it may be, and goes), "stay" (it goes back to its
 -- ticket's place: an attempt has failed, the wait goes on).
+-- A claim is a GRANT of the same client that waits behind this step: if it is next, it is given the name at
+-- once and for its whole ttl, with nothing to wake and nothing to claim, and the answer has the mark as its
+-- fifth element.  Without that the claim was not looked at.
 
 local token = token_arg(1)
 local not_after_ms = number_arg(2, 0, NUMBER_MAX, 'not_after_ms')
@@ -13,6 +17,11 @@ local place = ARGV[4]
 local poll_ms, ticket, wake = 0, 0, ''
 if place == 'stay' then
     poll_ms, ticket, wake = queue_args(5)
+end
+local claim, claim_ttl_ms = ARGV[8], 0
+if claim then
+    claim_ttl_ms = number_arg(9, 1, TTL_MAX_MS, 'ttl_ms')
+    claim = not is_late(number_arg(10, 0, NUMBER_MAX, 'not_after_ms')) and claim
 end
 if bad then
     return refuse()
@@ -43,7 +52,7 @@ if hands_over then
     local away = {}
     local next
     while first[1] and not next do
-        local heard = queue_wake(first[1])
+        local heard = first[1] == claim or queue_wake(first[1])
         if heard then
             next = first[1]
         elseif heard == nil then
@@ -66,10 +75,10 @@ if hands_over then
     if mark > 0 and not bad then
         redis.call('HDEL', KEYS[4], next)
         mark_write(mark + 1)
-        holder_write(next, hand_off_ms)
-    else
-        redis.call('DEL', KEYS[1])
+        holder_write(next, next == claim and claim_ttl_ms or hand_off_ms)
+        return answer(YES, 0, 0, next == claim and mark + 1 or nil)
     end
+    redis.call('DEL', KEYS[1])
     return answer(YES, 0, 0)
 end
 

@@ -44,7 +44,7 @@ static step_shape shape_of(const redlock_command *command) {
         return (step_shape){
             1 + 3 * companions,
             {REDLOCK_KEY_LOCK, REDLOCK_KEY_MARK, REDLOCK_KEY_QUEUE, REDLOCK_KEY_ALIVE},
-            7};
+            7 + (command->claim.token.len > 0 ? 3 : 0)};
     case REDLOCK_COMMAND_LOOK:
         return (step_shape){
             1 + 2 * companions, {REDLOCK_KEY_LOCK, REDLOCK_KEY_MARK, REDLOCK_KEY_QUEUE}, 0};
@@ -111,6 +111,19 @@ static void claim_write(redlock_resp_writer *writer, const redlock_command *comm
     guard_write(writer, command);
 }
 
+static void release_write(redlock_resp_writer *writer, const redlock_command *command) {
+    redlock_resp_write_bulk(writer, command->token);
+    redlock_resp_write_u64(writer, command->not_after_ms);
+    redlock_resp_write_u64(writer, command->hand_off_ms);
+    redlock_resp_write_bulk(writer, redlock_bytes_of(place_word(command->place)));
+    entry_write(writer, &command->entry);
+    if (command->claim.token.len > 0) {
+        redlock_resp_write_bulk(writer, command->claim.token);
+        redlock_resp_write_u64(writer, command->claim.ttl_ms);
+        redlock_resp_write_u64(writer, command->claim.not_after_ms);
+    }
+}
+
 static void arguments_write(redlock_resp_writer *writer, const redlock_command *command) {
     switch (command->kind) {
     case REDLOCK_COMMAND_GRANT:
@@ -126,11 +139,7 @@ static void arguments_write(redlock_resp_writer *writer, const redlock_command *
         redlock_batch_write_own(writer, command);
         return;
     case REDLOCK_COMMAND_RELEASE:
-        redlock_resp_write_bulk(writer, command->token);
-        redlock_resp_write_u64(writer, command->not_after_ms);
-        redlock_resp_write_u64(writer, command->hand_off_ms);
-        redlock_resp_write_bulk(writer, redlock_bytes_of(place_word(command->place)));
-        entry_write(writer, &command->entry);
+        release_write(writer, command);
         return;
     case REDLOCK_COMMAND_BREAK:
         redlock_resp_write_u64(writer, command->fenced ? command->fence : 0);
@@ -509,4 +518,20 @@ redlock_answer redlock_step_decode_renewal(uint32_t place, uint32_t count, bool 
         return answer_to_renewals(place, count, fenced, reply, data);
     }
     return redlock_step_decode(REDLOCK_COMMAND_RENEW, fenced, reader, data);
+}
+
+redlock_answer redlock_step_decode_claimed(const redlock_resp_reader *reader, const uint8_t *data) {
+    const redlock_resp_value *reply = &reader->values[0];
+    redlock_answer answer;
+    uint64_t mark;
+
+    if (reply->kind != REDLOCK_RESP_ARRAY || reply->count != 5) {
+        return redlock_step_decode(REDLOCK_COMMAND_RELEASE, true, reader, data);
+    }
+    if (!answer_begin(REDLOCK_COMMAND_RELEASE, reply, &answer) || answer.mark != 0 ||
+        answer.kind != REDLOCK_ANSWER_YES || !number_take(reply + 5, &mark) || mark == 0) {
+        return answer_strange();
+    }
+    answer.mark = mark;
+    return answer;
 }

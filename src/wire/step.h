@@ -27,6 +27,8 @@ redlock_answer redlock_step_decode(redlock_command_kind kind, bool fenced,
 /* The same for the renewal of this place, from 0 on, among the `count` that one reply is for. */
 redlock_answer redlock_step_decode_renewal(uint32_t place, uint32_t count, bool fenced,
                                            const redlock_resp_reader *reader, const uint8_t *data);
+/* The same for a RELEASE with a claim: its mark is the claim's, 0 when that was not looked at. */
+redlock_answer redlock_step_decode_claimed(const redlock_resp_reader *reader, const uint8_t *data);
 /* The status that an error reply means: "NOAUTH ..." -> AUTH_REQUIRED, "LOADING ..." -> REFUSED */
 redlock_status redlock_step_error_status(redlock_bytes words);
 

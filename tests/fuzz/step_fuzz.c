@@ -6,6 +6,7 @@
 
 #include "base/assert.h"
 #include "replies.h"
+#include "wire/claim.h"
 #include "wire/native.h"
 #include "wire/step.h"
 
@@ -43,6 +44,17 @@ static void answer_play(redlock_command_kind kind, bool fenced, redlock_answer a
     }
 }
 
+/* The mark is the claim's alone, and nobody is told a yes that the other's answer belies. */
+static void claim_play(redlock_answer release, const uint8_t *reply, size_t used) {
+    redlock_answer grant = redlock_claim_answer(&release);
+
+    REDLOCK_ASSERT(release.mark == 0);
+    REDLOCK_ASSERT(grant.kind != REDLOCK_ANSWER_YES || release.kind == REDLOCK_ANSWER_YES);
+    REDLOCK_ASSERT(grant.kind != REDLOCK_ANSWER_NO && grant.kind != REDLOCK_ANSWER_LATE);
+    answer_play(REDLOCK_COMMAND_RELEASE, true, release, reply, used);
+    answer_play(REDLOCK_COMMAND_GRANT, true, grant, reply, used);
+}
+
 /* The first byte says which command the rest answers, and if it is RENEW, of how many names. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     redlock_resp_reader reader;
@@ -64,6 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         answer_play(kind, fenced, redlock_step_decode(kind, fenced, &reader, reply), reply, used);
         answer_play(REDLOCK_COMMAND_RELEASE, false, redlock_native_decode(&reader, reply), reply,
                     used);
+        claim_play(redlock_step_decode_claimed(&reader, reply), reply, used);
         for (uint32_t i = 0; kind == REDLOCK_COMMAND_RENEW && i < names; i++) {
             answer_play(kind, fenced, redlock_step_decode_renewal(i, names, fenced, &reader, reply),
                         reply, used);

@@ -55,7 +55,9 @@ redlock_answer test_node_run_with_prefix(test_node *node, const redlock_command 
     assert_true(len <= sizeof out);
     test_node_send(node, out, len);
     test_node_read(node);
-    return redlock_step_decode(command->kind, command->fenced, &node->reader, node->in);
+    return command->claim.token.len > 0
+               ? redlock_step_decode_claimed(&node->reader, node->in)
+               : redlock_step_decode(command->kind, command->fenced, &node->reader, node->in);
 }
 
 redlock_answer test_node_run(test_node *node, redlock_command command) {
