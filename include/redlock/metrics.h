@@ -49,8 +49,9 @@ typedef struct redlock_metrics {
     uint64_t adopts[REDLOCK_ANSWERS];   /* redlock_adopt */
     uint64_t extends[REDLOCK_ANSWERS];  /* redlock_extend and redlock_try_extend */
     uint64_t releases[REDLOCK_ANSWERS]; /* redlock_release: OK, NOT_HELD or UNKNOWN */
-    /* acquires that stood in a queue and were woken there before they got the lock: it was handed
-     * over.  Those that found it free by asking are not among them */
+    /* acquires that stood in a queue and were woken there before they got the lock, or got it right
+     * behind a release of the same client: it was handed over.  Those that found it free by asking
+     * are not among them */
     uint64_t handovers;
     uint64_t renewals;      /* times that a deadline moved, by the keeper or by extending */
     uint64_t renewals_late; /* rounds of renewal that reached no quorum; they are repeated */

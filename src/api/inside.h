@@ -30,7 +30,8 @@ typedef struct redlock_op {
     redlock_info *info;     /* LOOK and BREAK; may be NULL */
     redlock_wait *wait;     /* acquire; may be NULL */
     redlock_ns begun, over; /* when it was stepped, and when it was answered */
-    bool queued, woken;     /* acquire: it had to wait in a queue; a node has woken it there */
+    /* acquire: it had to wait in a queue; a node has woken it there, or handed it the name without */
+    bool queued, woken;
 } redlock_op;
 
 /* Whom the core's events about a slot concern. */

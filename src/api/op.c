@@ -170,6 +170,16 @@ static void tell_place(redlock_client *client, redlock_op *op, uint32_t slot) {
                              redlock_core_place(redlock_engine_core(client->engine), slot));
 }
 
+static void tell_acquired(redlock_client *client, uint32_t slot, redlock_status status) {
+    redlock_owner *owner = &client->owners[slot];
+    if (owner->op != NULL && redlock_core_has_followed(redlock_engine_core(client->engine), slot)) {
+        owner->op->woken = true;
+    }
+    lock_acquired(client, owner->lock);
+    redlock_event_push(client, REDLOCK_EVENT_ACQUIRED, owner->lock, status, -1);
+    answer(client, slot, status);
+}
+
 static void tell_slot(redlock_client *client, const redlock_wish *wish) {
     uint32_t slot = wish->slot;
     redlock_status status = wish->as.tell.status;
@@ -177,9 +187,7 @@ static void tell_slot(redlock_client *client, const redlock_wish *wish) {
     redlock_lock *lock = owner->lock;
     switch (wish->as.tell.event) {
     case REDLOCK_TELL_ACQUIRED:
-        lock_acquired(client, lock);
-        redlock_event_push(client, REDLOCK_EVENT_ACQUIRED, lock, status, -1);
-        answer(client, slot, status);
+        tell_acquired(client, slot, status);
         return;
     case REDLOCK_TELL_FAILED:
         owner->lock = NULL;

@@ -228,6 +228,10 @@ uint32_t redlock_core_place(const redlock_core *core, uint32_t slot) {
     return redlock_slot_at(core, slot)->place;
 }
 
+bool redlock_core_has_followed(const redlock_core *core, uint32_t slot) {
+    return redlock_slot_at(core, slot)->has_followed;
+}
+
 uint32_t redlock_core_waiters(const redlock_core *core, uint32_t slot, redlock_bytes *ret_lines) {
     const redlock_slot *at = redlock_slot_at(core, slot);
     *ret_lines = (redlock_bytes){at->waiters_at, at->waiters_len};

@@ -207,6 +207,8 @@ uint64_t redlock_core_fence(const redlock_core *core, uint32_t slot);
 redlock_bytes redlock_core_token(const redlock_core *core, uint32_t slot);
 /* The place in the queue, the first is 1; 0: not known, or not in one. */
 uint32_t redlock_core_place(const redlock_core *core, uint32_t slot);
+/* It asked right behind a release of the same client, and was given the name: no wake tells of that. */
+bool redlock_core_has_followed(const redlock_core *core, uint32_t slot);
 /* LOOK: how many wait, and the first of them, a line each; borrowed until the next step. */
 uint32_t redlock_core_waiters(const redlock_core *core, uint32_t slot, redlock_bytes *ret_lines);
 /* LOOK: the whole value that the node showed; borrowed until the next step. */

@@ -123,6 +123,7 @@ typedef struct redlock_slot {
     /* waiting in queues */
     redlock_link listen_link; /* in core->listening: waits to be woken */
     bool follows;             /* asks right behind a release of ours */
+    bool has_followed;        /* and was given the name */
     uint32_t wake_number;     /* names the token that waits among all that the slot's index had */
     uint64_t ticket;          /* its place on every node of several; 0: each node gives one */
     redlock_ns asked_at;      /* when wall_us was right */

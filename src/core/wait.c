@@ -123,6 +123,7 @@ void redlock_wait_followed(redlock_core *core, redlock_slot *slot, bool is_ours)
     if (slot->follows && !is_ours) {
         core->follow_skips = FOLLOW_SKIPS;
     }
+    slot->has_followed = slot->follows && is_ours;
     slot->follows = false;
 }
 

@@ -231,6 +231,25 @@ static void lock_is_handed_over(void **state) {
     redlock_client_destroy(at.client);
 }
 
+/* Within one client a release takes the claim of the next along: one command, and nobody is woken. */
+static void lock_is_handed_over_within_a_client(void **state) {
+    (void)state;
+    waiter at = {.client = client, .status = 1};
+    pthread_t thread;
+    redlock_lock *lock = test_take(client, "job", 20000);
+    assert_int_equal(pthread_create(&thread, NULL, wait_for_it, &at), 0);
+    int64_t until = test_now_ms() + PATIENCE_MS;
+    while (!queue_has(1) && test_now_ms() < until) {
+        test_nap_ms(5);
+    }
+    await_going(client, 1);
+    test_give(lock);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(at.status, REDLOCK_OK);
+    assert_int_equal(metrics_of(client).handovers, 1);
+    assert_int_equal(node_of(client, 0).wakes, 0);
+}
+
 /* A holder of another kind hands nothing over: the waiter finds the name free by asking. */
 static void name_that_is_found_free_was_not_handed_over(void **state) {
     (void)state;
@@ -459,6 +478,7 @@ int main(void) {
         TEST(refusals),
         TEST(wrong_arguments_are_not_counted),
         TEST(lock_is_handed_over),
+        TEST(lock_is_handed_over_within_a_client),
         TEST(name_that_is_found_free_was_not_handed_over),
         TEST(renewals_and_extensions),
         TEST(extension_that_changes_nothing),
