@@ -16,12 +16,16 @@ bool redlock_link_is_linked(const redlock_link *link) {
     return link->next != NULL;
 }
 
-void redlock_list_append(redlock_list *list, redlock_link *link) {
+void redlock_list_insert(redlock_link *behind, redlock_link *link) {
     REDLOCK_ASSERT(!redlock_link_is_linked(link));
-    link->prev = list->head.prev;
-    link->next = &list->head;
-    list->head.prev->next = link;
-    list->head.prev = link;
+    link->prev = behind->prev;
+    link->next = behind;
+    behind->prev->next = link;
+    behind->prev = link;
+}
+
+void redlock_list_append(redlock_list *list, redlock_link *link) {
+    redlock_list_insert(&list->head, link);
 }
 
 void redlock_list_remove(redlock_link *link) {

@@ -22,6 +22,8 @@ void redlock_list_init(redlock_list *list);
 bool redlock_list_is_empty(const redlock_list *list);
 bool redlock_link_is_linked(const redlock_link *link);
 void redlock_list_append(redlock_list *list, redlock_link *link);
+/* In front of `behind`, which is on a list, or a list's head. */
+void redlock_list_insert(redlock_link *behind, redlock_link *link);
 void redlock_list_remove(redlock_link *link);
 /* The first link, left in place; NULL when empty. */
 redlock_link *redlock_list_first(const redlock_list *list);

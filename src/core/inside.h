@@ -201,7 +201,7 @@ struct redlock_core {
     redlock_prng prng;
     uint32_t tag_last;
     uint32_t wake_last;      /* of the slots' wake_number */
-    redlock_list listening;  /* slots that wait to be woken, who began first is first */
+    redlock_list listening;  /* slots that wait to be woken, by wake_number */
     redlock_ns listen_until; /* without them: when the connections are closed */
     uint32_t follow_skips;   /* so many releases are not followed */
     redlock_node nodes[REDLOCK_NODE_MAX];

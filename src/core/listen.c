@@ -44,11 +44,24 @@ static void listen_back_off(redlock_core *core, redlock_node *node, bool steady)
     node->listen_at = redlock_ns_add(core->now, redlock_ns_max(delay, core->config.backoff_min));
 }
 
+/* In the order in which they came to wait, which is that of a node's queue: who was asked twice in its
+ * first attempt begins to listen later than some who came after it. */
+static void line_up(redlock_core *core, redlock_slot *slot) {
+    redlock_link *head = &core->listening.head, *behind = head;
+    for (; behind->prev != head; behind = behind->prev) {
+        uint32_t other = REDLOCK_LIST_ELEMENT(behind->prev, redlock_slot, listen_link)->wake_number;
+        if ((int32_t)(slot->wake_number - other) > 0) { /* the numbers wrap around */
+            break;
+        }
+    }
+    redlock_list_insert(behind, &slot->listen_link);
+}
+
 void redlock_listen_begin(redlock_core *core, redlock_slot *slot) {
     if (redlock_link_is_linked(&slot->listen_link)) {
         return;
     }
-    redlock_list_append(&core->listening, &slot->listen_link);
+    line_up(core, slot);
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_listen_time(core, &core->nodes[i]);
     }

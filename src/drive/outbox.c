@@ -115,6 +115,7 @@ static bool claim_take(redlock_outbox *outbox, redlock_buffer *pending, redlock_
     both.claim = redlock_claim_of(grant);
     size_t at = outbox->followed.at, need = redlock_step_encode(&both, outbox->prefix, NULL, 0);
     outbox->followed.is_set = false;
+    REDLOCK_ASSERT(at < pending->len && pending->len < at + need);
     if (!redlock_buffer_reserve(pending, at + need - pending->len, PENDING_BYTES_MIN) ||
         !redlock_owed_push(&outbox->owed, owed)) {
         return false;

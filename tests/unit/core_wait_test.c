@@ -157,6 +157,30 @@ static void waiter_that_is_asking_already_does_not_follow(void **state) {
     test_stage_end(stage);
 }
 
+/* The first is woken while it asks, and so asks again before its first attempt is over: the second is
+ * listed sooner, and still stands behind it. */
+static void waiter_who_came_first_follows_first(void **state) {
+    test_stage *stage = test_stage_ready_nodes(1);
+    redlock_seek seek = test_stage_seek_waiting(), holder = test_stage_seek();
+
+    (void)state;
+    uint32_t held = test_stage_acquire(stage, &holder);
+    test_stage_yes(stage, held, 0, GRANT, 7);
+    uint32_t third = test_stage_acquire_name(stage, "another", &seek);
+    refuse(stage, third, 0, 1); /* opens the connection that wakes come by */
+    uint32_t first = test_stage_acquire(stage, &seek);
+    subscribe_all(stage);
+    uint32_t second = test_stage_acquire(stage, &seek);
+    refuse(stage, first, 0, 1);
+    assert_int_equal(test_stage_sent(stage, first, 0, GRANT), 2);
+    refuse(stage, second, 0, 2);
+    refuse(stage, first, 0, 1);
+    test_stage_user_fact(stage, REDLOCK_FACT_RELEASE, held);
+    assert_int_equal(test_stage_sent(stage, first, 0, GRANT), 3);
+    assert_int_equal(test_stage_sent(stage, second, 0, GRANT), 1);
+    test_stage_end(stage);
+}
+
 static void release_of_a_plain_lock_is_not_followed(void **state) {
     test_stage *stage = test_stage_ready_nodes(1);
     redlock_seek seek = test_stage_seek_waiting(), holder = test_stage_seek();
@@ -418,6 +442,7 @@ int main(void) {
         cmocka_unit_test(wait_goes_on_when_nodes_refuse_for_another_reason),
         cmocka_unit_test(release_is_followed_only_by_a_waiter_that_is_found_soon),
         cmocka_unit_test(waiter_that_is_asking_already_does_not_follow),
+        cmocka_unit_test(waiter_who_came_first_follows_first),
         cmocka_unit_test(release_of_a_plain_lock_is_not_followed),
         cmocka_unit_test(grant_of_the_only_node_is_claimed_however_late_it_comes),
         cmocka_unit_test(grant_of_one_of_several_is_given_back_and_the_place_kept),

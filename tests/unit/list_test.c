@@ -74,6 +74,19 @@ static void element_leaves_from_any_place_and_may_come_back(void **state) {
     assert_false(redlock_link_is_linked(&items[1].link));
 }
 
+static void element_may_stand_in_front_of_any_other(void **state) {
+    redlock_list list;
+    list_item items[4] = {{.number = 1}, {.number = 2}, {.number = 3}, {.number = 4}};
+
+    (void)state;
+    redlock_list_init(&list);
+    redlock_list_insert(&list.head, &items[3].link);
+    redlock_list_insert(&items[3].link, &items[0].link);
+    redlock_list_insert(&items[3].link, &items[2].link);
+    redlock_list_insert(&items[2].link, &items[1].link);
+    assert_int_equal(numbers_of(&list), 1234);
+}
+
 static void removing_what_is_on_no_list_does_nothing(void **state) {
     list_item item = {.number = 1};
 
@@ -87,6 +100,7 @@ int main(void) {
         cmocka_unit_test(new_list_is_empty),
         cmocka_unit_test(elements_stay_in_the_order_of_their_coming),
         cmocka_unit_test(element_leaves_from_any_place_and_may_come_back),
+        cmocka_unit_test(element_may_stand_in_front_of_any_other),
         cmocka_unit_test(removing_what_is_on_no_list_does_nothing),
     };
 
