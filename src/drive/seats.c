@@ -14,8 +14,13 @@ void redlock_seat_sleep(redlock_seat *seat) {
 }
 
 void redlock_seats_call(redlock_seats *seats, redlock_seat *seat) {
-    seat->next = seats->called;
-    seats->called = seat;
+    seat->next = NULL;
+    if (seats->called == NULL) {
+        seats->called = seat;
+    } else {
+        seats->called_last->next = seat;
+    }
+    seats->called_last = seat;
 }
 
 redlock_seat *redlock_seats_take_called(redlock_seats *seats) {

@@ -13,11 +13,11 @@
 
 typedef struct redlock_seat {
     sem_t sem;
-    struct redlock_seat *next; /* called before it, and not woken yet */
+    struct redlock_seat *next; /* called after it, and not woken yet either */
 } redlock_seat;
 
 typedef struct redlock_seats { /* zeroed: nobody is called */
-    redlock_seat *called;
+    redlock_seat *called, *called_last;
 } redlock_seats;
 
 /* [locked] */
@@ -26,7 +26,7 @@ void redlock_seat_take(redlock_seat *seat);
 void redlock_seat_sleep(redlock_seat *seat);
 /* [locked] Once for each time that it was taken. */
 void redlock_seats_call(redlock_seats *seats, redlock_seat *seat);
-/* [locked] Those who were called, and must now be woken; NULL: nobody. */
+/* [locked] Those who were called, and must now be woken, in that order; NULL: nobody. */
 redlock_seat *redlock_seats_take_called(redlock_seats *seats);
 /* Not locked. */
 void redlock_seats_wake(redlock_seat *called);
