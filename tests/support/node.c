@@ -102,3 +102,71 @@ int test_node_stop(void **state) {
     free(node);
     return 0;
 }
+
+int test_node_empty(void **state) {
+    test_node_assert_says(*state, "OK", "FLUSHALL", NULL, NULL);
+    return 0;
+}
+
+void test_node_assert_says(test_node *node, const char *wanted, const char *a, const char *b,
+                           const char *c) {
+    char *said = test_server_ask(node->server, a, b, c, NULL);
+
+    assert_non_null(said);
+    assert_string_equal(said, wanted);
+    free(said);
+}
+
+int64_t test_node_number(test_node *node, const char *word, const char *key) {
+    char *said = test_server_ask(node->server, word, key, NULL);
+    int64_t number;
+
+    assert_non_null(said);
+    number = strtoll(said, NULL, 10);
+    free(said);
+    return number;
+}
+
+void test_node_set(test_node *node, const char *key, const char *value) {
+    test_node_assert_says(node, "OK", "SET", key, value);
+}
+
+void test_node_set_number(test_node *node, const char *key, const char *before, uint64_t number) {
+    char value[96];
+
+    snprintf(value, sizeof value, "%s%llu", before, (unsigned long long)number);
+    test_node_set(node, key, value);
+}
+
+void test_node_configure(test_node *node, const char *option, const char *value) {
+    char *said = test_server_ask(node->server, "CONFIG", "SET", option, value, NULL);
+
+    assert_non_null(said);
+    assert_string_equal(said, "OK");
+    free(said);
+}
+
+void test_node_assert_value(test_node *node, const char *key, const char *value) {
+    test_node_assert_says(node, value, "GET", key, NULL);
+}
+
+void test_node_assert_number(test_node *node, const char *key, uint64_t number) {
+    char value[32];
+
+    snprintf(value, sizeof value, "%llu", (unsigned long long)number);
+    test_node_assert_value(node, key, value);
+}
+
+void test_node_assert_key_count(test_node *node, int count) {
+    assert_int_equal(test_node_number(node, "DBSIZE", NULL), count);
+}
+
+void test_node_assert_left(test_node *node, const char *key, int64_t least, int64_t most) {
+    assert_in_range(test_node_number(node, "PTTL", key), least, most);
+}
+
+uint64_t test_node_now_us(test_node *node) {
+    redlock_command look = {.kind = REDLOCK_COMMAND_LOOK, .name = redlock_bytes_of("clock")};
+
+    return test_node_run(node, look).time_ms * 1000;
+}

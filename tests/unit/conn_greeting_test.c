@@ -1,0 +1,166 @@
+/* conn_greeting_test.c -- a connection's greeting: cut at any byte, refused, or no greeting at all; and the
+ * scripts that the server lacks, taught in front of the first command. */
+#include "drive/conn.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "rig.h"
+#include "script/script.h"
+
+/* --- the greeting ----------------------------------------------------------------------------- */
+
+static void greeting_cut_in_two(size_t cut) {
+    redlock_fake_step steps[] = {STEP(ACCEPT), STEP(EXPECT), STEP(SEND),
+                                 STEP(PAUSE),  STEP(SEND),   STEP(STALL)};
+    test_rig *rig = test_rig_create();
+    test_rig_open_unix(rig);
+    steps[1].bytes = (redlock_bytes){rig->greeting, rig->greeting_len};
+    steps[2].bytes = (redlock_bytes){rig->replies, cut};
+    steps[4].bytes = (redlock_bytes){rig->replies + cut, rig->replies_len - cut};
+    test_rig_serve(rig, rig->path, steps, COUNT_OF(steps));
+    redlock_conn_connect(rig->conn);
+    while (!test_rig_pump(rig, TEST_RIG_WAIT_MS)) {
+    }
+    assert_int_equal(rig->count, 0);
+    redlock_fake_go(rig->fake);
+    test_rig_await(rig, 1);
+    test_rig_assert_up(rig, 0);
+    test_rig_end(rig);
+}
+
+static void greeting_may_be_cut_at_every_byte(void **state) {
+    (void)state;
+    test_rig *rig = test_rig_create();
+    test_rig_open_unix(rig);
+    size_t len = rig->replies_len;
+    test_rig_free(rig);
+    for (size_t cut = 1; cut < len; cut++) {
+        greeting_cut_in_two(cut);
+    }
+}
+
+static void greeting_may_come_byte_by_byte(void **state) {
+    redlock_fake_step steps[] = {STEP(ACCEPT), STEP(EXPECT), STEP(SEND_SLOWLY), STEP(STALL)};
+    (void)state;
+    test_rig *rig = test_rig_create();
+    test_rig_open_unix(rig);
+    steps[1].bytes = (redlock_bytes){rig->greeting, rig->greeting_len};
+    steps[2].bytes = (redlock_bytes){rig->replies, rig->replies_len};
+    test_rig_serve(rig, rig->path, steps, COUNT_OF(steps));
+    redlock_conn_connect(rig->conn);
+    for (size_t i = 0; i < rig->replies_len; i++) {
+        assert_int_equal(rig->count, 0);
+        redlock_fake_go(rig->fake);
+        assert_true(test_rig_pump(rig, TEST_RIG_WAIT_MS));
+    }
+    test_rig_await(rig, 1);
+    test_rig_assert_up(rig, 0);
+    test_rig_end(rig);
+}
+
+static void greeting_that_is_not_resp_is_told(void **state) {
+    static const redlock_fake_step steps[] = {STEP(ACCEPT), SEND("HTTP/1.1 400 Bad Request\r\n"),
+                                              STEP(STALL)};
+    (void)state;
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    assert_int_equal(test_rig_seen(rig, 0)->kind, REDLOCK_FACT_LINK_DOWN);
+    assert_int_equal(test_rig_seen(rig, 0)->status, REDLOCK_PROTOCOL);
+    assert_memory_equal(test_rig_seen(rig, 0)->text, "not RESP: ", 10);
+    assert_true(strlen(test_rig_seen(rig, 0)->text) > 10);
+    test_rig_end(rig);
+}
+
+#define NOAUTH "-NOAUTH Authentication required.\r\n"
+
+static void greeting_that_is_refused_ends_the_link(void **state) {
+    static const redlock_fake_step steps[] = {
+        STEP(ACCEPT),
+        SEND(NOAUTH NOAUTH NOAUTH NOAUTH NOAUTH NOAUTH NOAUTH NOAUTH NOAUTH NOAUTH NOAUTH NOAUTH
+                 NOAUTH NOAUTH NOAUTH NOAUTH NOAUTH NOAUTH),
+        STEP(STALL)};
+    (void)state;
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    assert_int_equal(test_rig_seen(rig, 0)->kind, REDLOCK_FACT_LINK_DOWN);
+    assert_int_equal(test_rig_seen(rig, 0)->status, REDLOCK_AUTH_REQUIRED);
+    assert_false(test_rig_pump(rig, 0)); /* nothing more from the replies behind */
+    test_rig_end(rig);
+}
+
+static void server_that_closes_in_the_greeting_is_told(void **state) {
+    static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP(CLOSE)};
+    (void)state;
+    test_rig *rig = test_rig_start(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    assert_int_equal(test_rig_seen(rig, 0)->status, REDLOCK_IO);
+    test_rig_end(rig);
+}
+
+/* --- scripts ---------------------------------------------------------------------------------- */
+
+/* A server that knows all scripts but the first.  `answers` comes after that script and a command. */
+static test_rig *rig_start_unlearned(const redlock_fake_step *answers) {
+    redlock_hello hello = {.status = REDLOCK_OK, .lacks = 1};
+    static uint8_t script[REDLOCK_HELLO_BYTES_MAX];
+    size_t script_len = redlock_hello_teach(&hello, script, sizeof script);
+    test_rig *rig = test_rig_create();
+    test_rig_open_unix(rig);
+    assert_memory_equal(rig->replies + rig->replies_len - 32, ":1\r\n:1\r\n", 8);
+    rig->replies[rig->replies_len - 31] = '0';
+    const redlock_fake_step steps[] = {
+        STEP(ACCEPT),
+        {.kind = REDLOCK_FAKE_EXPECT, .bytes = {rig->greeting, rig->greeting_len}},
+        {.kind = REDLOCK_FAKE_SEND, .bytes = {rig->replies, rig->replies_len}},
+        {.kind = REDLOCK_FAKE_EXPECT, .bytes = {script, script_len}},
+        STEP_COUNT(COMMANDS, 1),
+        *answers,
+        STEP(STALL)};
+    rig->fake = redlock_fake_start(rig->path, steps, COUNT_OF(steps));
+    redlock_conn_connect(rig->conn);
+    test_rig_await(rig, 1);
+    test_rig_assert_up(rig, 0);
+    test_rig_send_many(rig, 1);
+    return rig;
+}
+
+static void script_is_taught_in_front_of_the_first_command(void **state) {
+    char said[64];
+    int len = snprintf(said, sizeof said, "$40\r\n%s\r\n-ERR x\r\n",
+                       redlock_script_of(REDLOCK_COMMAND_GRANT)->sha1);
+    const redlock_fake_step answers = {.kind = REDLOCK_FAKE_SEND,
+                                       .bytes = {(const uint8_t *)said, (size_t)len}};
+    (void)state;
+    test_rig *rig = rig_start_unlearned(&answers);
+    test_rig_await(rig, 2);
+    test_rig_assert_error_reply(rig, 1, 1, "ERR x");
+    test_rig_end(rig);
+}
+
+static void script_that_is_refused_ends_the_link(void **state) {
+    static const redlock_fake_step answers = SEND("-NOPERM no scripts\r\n-NOSCRIPT x\r\n");
+    (void)state;
+    test_rig *rig = rig_start_unlearned(&answers);
+    test_rig_await(rig, 2);
+    test_rig_assert_down(rig, 1, REDLOCK_NO_PERMISSION, 0, "NOPERM no scripts");
+    test_rig_end(rig);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(greeting_may_be_cut_at_every_byte),
+        cmocka_unit_test(greeting_may_come_byte_by_byte),
+        cmocka_unit_test(greeting_that_is_not_resp_is_told),
+        cmocka_unit_test(greeting_that_is_refused_ends_the_link),
+        cmocka_unit_test(server_that_closes_in_the_greeting_is_told),
+        cmocka_unit_test(script_is_taught_in_front_of_the_first_command),
+        cmocka_unit_test(script_that_is_refused_ends_the_link),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
