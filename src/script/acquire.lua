@@ -1,6 +1,6 @@
 -- acquire.lua -- GRANT: give the name to this token if nobody has it and nobody waits in front of it.
 -- KEYS: lock; fenced: mark, queue, alive; guarded: boot, the fifth.
--- ARGV: token, ttl_ms, not_after_ms, fence, run_id, guard_ms, barge, poll_ms, ticket, wake.
+-- ARGV: token, ttl_ms, not_after_ms, fence, run_id, guard_ms, barge; of who waits: poll_ms, ticket, wake.
 -- Asking again with the same token is a yes that never shortens the ttl: a lost reply is harmless, and
 -- a waiter that was handed the name claims it so.  barge ("1"): others that wait are passed over.
 -- poll_ms, unless 0: who cannot have the name is put into the queue, or kept alive there.
@@ -15,7 +15,7 @@ local poll_ms, ticket, wake = 0, 0, ''
 if fence > 0 and not KEYS[4] then
     bad = bad or 'number of keys'
 end
-if fence > 0 and ARGV[8] ~= '0' then
+if fence > 0 and ARGV[8] then
     poll_ms, ticket, wake = queue_args(8)
 end
 if bad then

@@ -1,7 +1,7 @@
 -- release.lua -- RELEASE: take the name from this token, if it has it, and from the queue.
 -- KEYS: lock; fenced: mark, queue, alive.
--- ARGV: token, not_after_ms, hand_off_ms, place, poll_ms, ticket, wake; and of a claim, if one stands behind
--- it: its token, ttl_ms, not_after_ms.
+-- ARGV: token, not_after_ms; fenced: hand_off_ms, place; to stay: poll_ms, ticket, wake; or of a claim, if one
+-- stands behind it: its token, ttl_ms, not_after_ms.
 -- The first waiter who can be reached is woken.  hand_off_ms, unless 0: it is given the name for so
 -- long, to be claimed by GRANT.  That is a grant like any other, so it raises the mark.
 -- place: "" (the token is not in the queue), "leave" (it may be, and goes), "stay" (it goes back to its
@@ -12,16 +12,33 @@
 
 local token = token_arg(1)
 local not_after_ms = number_arg(2, 0, NUMBER_MAX, 'not_after_ms')
+
+-- Plain: nothing but the key.
+if not KEYS[4] then
+    if bad then
+        return refuse()
+    end
+    if is_late(not_after_ms) then
+        return answer(LATE, 0, 0)
+    end
+    if holder_read() ~= token then
+        return answer(NO, 0, 0)
+    end
+    redis.call('DEL', KEYS[1])
+    return answer(YES, 0, 0)
+end
+
 local hand_off_ms = number_arg(3, 0, TTL_MAX_MS, 'hand_off_ms')
 local place = ARGV[4]
+local stays = place == 'stay'
 local poll_ms, ticket, wake = 0, 0, ''
-if place == 'stay' then
+if stays then
     poll_ms, ticket, wake = queue_args(5)
 end
-local claim, claim_ttl_ms = ARGV[8], 0
+local claim, claim_ttl_ms = not stays and ARGV[5], 0
 if claim then
-    claim_ttl_ms = number_arg(9, 1, TTL_MAX_MS, 'ttl_ms')
-    claim = not is_late(number_arg(10, 0, NUMBER_MAX, 'not_after_ms')) and claim
+    claim_ttl_ms = number_arg(6, 1, TTL_MAX_MS, 'ttl_ms')
+    claim = not is_late(number_arg(7, 0, NUMBER_MAX, 'not_after_ms')) and claim
 end
 if bad then
     return refuse()
@@ -31,11 +48,11 @@ if is_late(not_after_ms) then
 end
 
 -- The mark is wanted by a hand-over alone, but the same call brings it.
-local may_hand_over = KEYS[4] and hand_off_ms > 0 and place ~= 'stay'
+local may_hand_over = hand_off_ms > 0 and not stays
 local both = may_hand_over and redis.call('MGET', KEYS[1], KEYS[2]) or {holder_read()}
 local holder = both[1] or may_hand_over and holder_read()
 local holds = holder == token
-if not holds and not (place == 'leave' and KEYS[4]) then
+if not holds and place ~= 'leave' then
     return answer(NO, 0, 0)
 end
 if place == 'leave' then
@@ -43,7 +60,7 @@ if place == 'leave' then
 end
 local hands_over = holds and may_hand_over
 local first = hands_over and redis.call('ZPOPMIN', KEYS[3]) or {}
-if holds and (not KEYS[4] or hands_over and not first[1]) then
+if hands_over and not first[1] then
     redis.call('DEL', KEYS[1])
     return answer(YES, 0, 0)
 end
@@ -85,11 +102,11 @@ end
 if holds then
     redis.call('DEL', KEYS[1])
 end
-if place == 'stay' then
+if stays then
     queue_enter(token, poll_ms, ticket, wake)
 end
 -- Also who was woken for a free name and leaves: it must not take the wake along.
 if holds or not holder then
-    queue_wake_before(place == 'stay' and token or '')
+    queue_wake_before(stays and token or '')
 end
 return answer(holds and YES or NO, 0, 0)

@@ -24,6 +24,19 @@ static bool is_guarded(const redlock_command *command) {
     return command->run_id.len > 0;
 }
 
+#define ENTRY_COUNT 3u /* arguments of who waits */
+#define CLAIM_COUNT 3u
+
+static uint32_t release_argument_count(const redlock_command *command) {
+    if (!command->fenced) {
+        return 2;
+    }
+    if (command->place == REDLOCK_PLACE_STAY) {
+        return 4 + ENTRY_COUNT;
+    }
+    return 4 + (command->claim.token.len > 0 ? CLAIM_COUNT : 0);
+}
+
 /* The guard's key has a fixed place, so the others go along unused when it is there and they are
  * not needed. */
 static step_shape shape_of(const redlock_command *command) {
@@ -34,7 +47,7 @@ static step_shape shape_of(const redlock_command *command) {
         return (step_shape){is_guarded(command) ? 5 : 1 + 3 * companions,
                             {REDLOCK_KEY_LOCK, REDLOCK_KEY_MARK, REDLOCK_KEY_QUEUE,
                              REDLOCK_KEY_ALIVE, REDLOCK_KEY_BOOT},
-                            10};
+                            7 + (command->entry.poll_ms > 0 ? ENTRY_COUNT : 0)};
     case REDLOCK_COMMAND_RAISE:
     case REDLOCK_COMMAND_RENEW:
         return (step_shape){is_guarded(command) ? 3 : 1 + companions,
@@ -44,7 +57,7 @@ static step_shape shape_of(const redlock_command *command) {
         return (step_shape){
             1 + 3 * companions,
             {REDLOCK_KEY_LOCK, REDLOCK_KEY_MARK, REDLOCK_KEY_QUEUE, REDLOCK_KEY_ALIVE},
-            7 + (command->claim.token.len > 0 ? 3 : 0)};
+            release_argument_count(command)};
     case REDLOCK_COMMAND_LOOK:
         return (step_shape){
             1 + 2 * companions, {REDLOCK_KEY_LOCK, REDLOCK_KEY_MARK, REDLOCK_KEY_QUEUE}, 0};
@@ -67,7 +80,7 @@ static void guard_write(redlock_resp_writer *writer, const redlock_command *comm
     redlock_resp_write_u64(writer, command->guard_ms);
 }
 
-/* "poll_ms", "ticket", "channel tag"; empty words where nobody waits. */
+/* "poll_ms", "ticket", "channel tag". */
 static void entry_write(redlock_resp_writer *writer, const redlock_queue_entry *entry) {
     uint8_t wake[REDLOCK_CHANNEL_BYTES + 1 + REDLOCK_DIGITS_MAX], digits[REDLOCK_DIGITS_MAX];
     size_t len = entry->channel.len;
@@ -75,10 +88,6 @@ static void entry_write(redlock_resp_writer *writer, const redlock_queue_entry *
     REDLOCK_ASSERT(len <= REDLOCK_CHANNEL_BYTES);
     redlock_resp_write_u64(writer, entry->poll_ms);
     redlock_resp_write_u64(writer, entry->ticket);
-    if (entry->poll_ms == 0) {
-        redlock_resp_write_bulk(writer, redlock_bytes_of(""));
-        return;
-    }
     memcpy(wake, entry->channel.at, len);
     wake[len++] = ' ';
     redlock_bytes tag = redlock_bytes_from_u64(entry->wake_tag, digits);
@@ -114,10 +123,14 @@ static void claim_write(redlock_resp_writer *writer, const redlock_command *comm
 static void release_write(redlock_resp_writer *writer, const redlock_command *command) {
     redlock_resp_write_bulk(writer, command->token);
     redlock_resp_write_u64(writer, command->not_after_ms);
+    if (!command->fenced) {
+        return;
+    }
     redlock_resp_write_u64(writer, command->hand_off_ms);
     redlock_resp_write_bulk(writer, redlock_bytes_of(place_word(command->place)));
-    entry_write(writer, &command->entry);
-    if (command->claim.token.len > 0) {
+    if (command->place == REDLOCK_PLACE_STAY) {
+        entry_write(writer, &command->entry);
+    } else if (command->claim.token.len > 0) {
         redlock_resp_write_bulk(writer, command->claim.token);
         redlock_resp_write_u64(writer, command->claim.ttl_ms);
         redlock_resp_write_u64(writer, command->claim.not_after_ms);
@@ -129,7 +142,9 @@ static void arguments_write(redlock_resp_writer *writer, const redlock_command *
     case REDLOCK_COMMAND_GRANT:
         claim_write(writer, command);
         redlock_resp_write_u64(writer, command->barge ? 1 : 0);
-        entry_write(writer, &command->entry);
+        if (command->entry.poll_ms > 0) {
+            entry_write(writer, &command->entry);
+        }
         return;
     case REDLOCK_COMMAND_RAISE:
         claim_write(writer, command);

@@ -100,20 +100,18 @@ static void refusal_play(const char *version, redlock_fake_step command, const c
     char sha1[96], text[16];
     const redlock_script *script = redlock_script_of(REDLOCK_COMMAND_RELEASE);
     assert_true(snprintf(text, sizeof text, "$%zu\r\n", script->text_len) > 0);
-    assert_true(snprintf(sha1, sizeof sha1, "*11\r\n$7\r\nEVALSHA\r\n$40\r\n%s\r\n", script->sha1) >
+    assert_true(snprintf(sha1, sizeof sha1, "*6\r\n$7\r\nEVALSHA\r\n$40\r\n%s\r\n", script->sha1) >
                 0);
-    redlock_fake_step steps[] = {
-        STEP(ACCEPT),
-        command,
-        SEND(""),
-        EXPECT("*11\r\n$4\r\nEVAL\r\n"),
-        STEP(EXPECT),
-        STEP(EXPECT),
-        EXPECT("\r\n$1\r\n1\r\n$3\r\njob\r\n$3\r\ntok\r\n$1\r\n5\r\n$1\r\n0\r\n"
-               "$0\r\n\r\n$1\r\n0\r\n$1\r\n0\r\n$0\r\n\r\n"),
-        SEND(RELEASED),
-        STEP(EXPECT),
-        STEP(STALL)};
+    redlock_fake_step steps[] = {STEP(ACCEPT),
+                                 command,
+                                 SEND(""),
+                                 EXPECT("*6\r\n$4\r\nEVAL\r\n"),
+                                 STEP(EXPECT),
+                                 STEP(EXPECT),
+                                 EXPECT("\r\n$1\r\n1\r\n$3\r\njob\r\n$3\r\ntok\r\n$1\r\n5\r\n"),
+                                 SEND(RELEASED),
+                                 STEP(EXPECT),
+                                 STEP(STALL)};
     steps[2].bytes = redlock_bytes_of(words);
     steps[4].bytes = redlock_bytes_of(text);
     steps[5].bytes = redlock_bytes_of(script->text);
@@ -148,7 +146,7 @@ static void refusal_is_a_step_that_is_not_known(void **state) {
 /* Behind the first, which is not answered yet, the others are scripts: a refusal concerns one. */
 static void first_one_goes_alone(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT),
-                                              EXPECT(DELIFEQ "*11\r\n$7\r\nEVALSHA\r\n"),
+                                              EXPECT(DELIFEQ "*6\r\n$7\r\nEVALSHA\r\n"),
                                               SEND(":1\r\n" RELEASED), STEP(STALL)};
     (void)state;
     test_rig *rig = rig_start(VALKEY_9, steps, COUNT_OF(steps));
@@ -179,7 +177,7 @@ static void strange_answers_are_errors(void **state) {
 static void cut_reply_is_followed_by_a_link_without(void **state) {
     static const redlock_fake_step steps[] = {STEP(ACCEPT),  EXPECT(DELEX),
                                               SEND(":"),     STEP(CLOSE),
-                                              STEP(ACCEPT),  EXPECT("*11\r\n$7\r\nEVALSHA\r\n"),
+                                              STEP(ACCEPT),  EXPECT("*6\r\n$7\r\nEVALSHA\r\n"),
                                               STEP(CLOSE),   STEP(ACCEPT),
                                               EXPECT(DELEX), STEP(STALL)};
     (void)state;

@@ -70,12 +70,12 @@ static void commands_are_laid_out_as_the_scripts_want_them(void **state) {
         const char *run_id, *prefix, *words;
     } rows[] = {
         {REDLOCK_COMMAND_GRANT, true, "", "",
-         "EVALSHA|<acquire>|4|" COMPANIONS "|tok|30000|5|77||9|0|0|0|"},
+         "EVALSHA|<acquire>|4|" COMPANIONS "|tok|30000|5|77||9|0"},
         {REDLOCK_COMMAND_GRANT, true, RUN_ID, "p:",
          "EVALSHA|<acquire>|5|p:job|p:redlock:{job}:fence|p:redlock:{job}:queue|"
-         "p:redlock:{job}:alive|p:redlock:{boot}|tok|30000|5|77|" RUN_ID "|9|0|0|0|"},
+         "p:redlock:{job}:alive|p:redlock:{boot}|tok|30000|5|77|" RUN_ID "|9|0"},
         {REDLOCK_COMMAND_GRANT, false, RUN_ID, "",
-         "EVALSHA|<acquire>|5|" COMPANIONS "|redlock:{boot}|tok|30000|5|0|" RUN_ID "|9|0|0|0|"},
+         "EVALSHA|<acquire>|5|" COMPANIONS "|redlock:{boot}|tok|30000|5|0|" RUN_ID "|9|0"},
         {REDLOCK_COMMAND_GRANT, false, "", "p:", "SET|p:job|tok|NX|PX|30000"},
         {REDLOCK_COMMAND_RAISE, true, "", "",
          "EVALSHA|<raise>|2|job|redlock:{job}:fence|tok|5|77||9"},
@@ -84,9 +84,8 @@ static void commands_are_laid_out_as_the_scripts_want_them(void **state) {
         {REDLOCK_COMMAND_RENEW, true, "", "",
          "EVALSHA|<renew>|2|job|redlock:{job}:fence|30000|5||9|1|tok|77"},
         {REDLOCK_COMMAND_RENEW, false, "", "", "EVALSHA|<renew>|1|job|30000|5||9|1|tok|0"},
-        {REDLOCK_COMMAND_RELEASE, true, RUN_ID, "",
-         "EVALSHA|<release>|4|" COMPANIONS "|tok|5|0||0|0|"},
-        {REDLOCK_COMMAND_RELEASE, false, "", "", "EVALSHA|<release>|1|job|tok|5|0||0|0|"},
+        {REDLOCK_COMMAND_RELEASE, true, RUN_ID, "", "EVALSHA|<release>|4|" COMPANIONS "|tok|5|0|"},
+        {REDLOCK_COMMAND_RELEASE, false, "", "", "EVALSHA|<release>|1|job|tok|5"},
         {REDLOCK_COMMAND_LOOK, true, RUN_ID, "",
          "EVALSHA|<look>|3|job|redlock:{job}:fence|redlock:{job}:queue"},
         {REDLOCK_COMMAND_LOOK, false, "", "", "EVALSHA|<look>|1|job"},
@@ -119,9 +118,9 @@ static void places_in_the_queue_are_told(void **state) {
         {REDLOCK_COMMAND_GRANT, false, REDLOCK_PLACE_NONE, 0, 1000, 0, 7, "|0|1000|0|chan 7"},
         {REDLOCK_COMMAND_GRANT, true, REDLOCK_PLACE_NONE, 0, 1, REDLOCK_FENCE_MAX, UINT64_MAX,
          "|1|1|9007199254740991|chan 18446744073709551615"},
-        {REDLOCK_COMMAND_GRANT, true, REDLOCK_PLACE_NONE, 0, 0, 3, 7, "|1|0|3|"},
-        {REDLOCK_COMMAND_RELEASE, false, REDLOCK_PLACE_NONE, 2000, 0, 0, 0, "|2000||0|0|"},
-        {REDLOCK_COMMAND_RELEASE, false, REDLOCK_PLACE_LEAVE, 2000, 0, 0, 0, "|2000|leave|0|0|"},
+        {REDLOCK_COMMAND_GRANT, true, REDLOCK_PLACE_NONE, 0, 0, 3, 7, "|77||9|1"},
+        {REDLOCK_COMMAND_RELEASE, false, REDLOCK_PLACE_NONE, 2000, 0, 0, 0, "|5|2000|"},
+        {REDLOCK_COMMAND_RELEASE, false, REDLOCK_PLACE_LEAVE, 2000, 0, 0, 0, "|5|2000|leave"},
         {REDLOCK_COMMAND_RELEASE, false, REDLOCK_PLACE_STAY, 0, 1000, 5, 7,
          "|0|stay|1000|5|chan 7"},
     };
@@ -151,7 +150,7 @@ static void teaching_sends_the_whole_script(void **state) {
     (void)state;
     command.teach = true;
     command_describe(&command, "", text, sizeof text);
-    assert_string_equal(text, "EVAL|<acquire>|1|job|tok|30000|5|0||9|0|0|0|");
+    assert_string_equal(text, "EVAL|<acquire>|1|job|tok|30000|5|0||9|0");
     for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
         command = command_of((redlock_command_kind)kind, true, RUN_ID);
         command.teach = true;
