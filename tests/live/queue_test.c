@@ -118,35 +118,26 @@ static void prepare(crossing *at, const char *first, const char *first_channel, 
 
 /* --- what is there ---------------------------------------------------------------------------- */
 
-static void assert_says(crossing *at, const char *wanted, const char *a, const char *b,
-                        const char *c, const char *d) {
-    char *said = test_server_ask(at->node.server, a, b, c, d, NULL);
-
-    assert_non_null(said);
-    assert_string_equal(said, wanted);
-    free(said);
-}
-
 static void assert_left_between(crossing *at, int64_t least, int64_t most) {
-    char *said = test_server_ask(at->node.server, "PTTL", NAME, NULL);
-
-    assert_non_null(said);
-    assert_in_range(strtoll(said, NULL, 10), least, most);
-    free(said);
+    test_node_assert_left(&at->node, NAME, least, most);
 }
 
 static void assert_holder(crossing *at, const char *token) {
-    assert_says(at, token, "GET", NAME, NULL, NULL);
+    test_node_assert_value(&at->node, NAME, token);
 }
 
 static void assert_mark(crossing *at, const char *mark) {
-    assert_says(at, mark, "GET", MARK_KEY, NULL, NULL);
+    test_node_assert_value(&at->node, MARK_KEY, mark);
 }
 
 /* `lines`: the tokens, each ended by a newline. */
 static void assert_queue(crossing *at, const char *lines) {
-    assert_says(at, lines, "ZRANGE", QUEUE_KEY, "0", "-1");
-    assert_says(at, lines, "HKEYS", ALIVE_KEY, NULL, NULL);
+    char *said = test_server_ask(at->node.server, "ZRANGE", QUEUE_KEY, "0", "-1", NULL);
+
+    assert_non_null(said);
+    assert_string_equal(said, lines);
+    free(said);
+    test_node_assert_says(&at->node, lines, "HKEYS", ALIVE_KEY, NULL);
 }
 
 static uint64_t next_tag(crossing *at) {
@@ -311,7 +302,7 @@ static void without_a_mark_no_claim_is_served(void **state) {
     redlock_command both = with_claim(release_of(NAME, "a"), grant_of(NAME, "b"));
 
     prepare(at, "b", HERE, NULL, NULL);
-    assert_says(at, "1", "DEL", MARK_KEY, NULL, NULL);
+    test_node_assert_says(&at->node, "1", "DEL", MARK_KEY, NULL);
     redlock_answer release = test_node_run(&at->node, both);
     assert_int_equal(release.kind, REDLOCK_ANSWER_YES);
     assert_int_equal(redlock_claim_answer(&release).kind, REDLOCK_ANSWER_FORGOT);

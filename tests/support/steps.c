@@ -38,6 +38,27 @@ redlock_command test_guarded(redlock_command command, const char *run_id, uint64
     return command;
 }
 
+redlock_command test_hand_over(const char *name) {
+    return (redlock_command){.kind = REDLOCK_COMMAND_RELEASE,
+                             .fenced = true,
+                             .name = redlock_bytes_of(name),
+                             .token = redlock_bytes_of("tok"),
+                             .not_after_ms = 5,
+                             .hand_off_ms = 2000};
+}
+
+redlock_command test_claim(const char *name) {
+    return (redlock_command){
+        .kind = REDLOCK_COMMAND_GRANT,
+        .fenced = true,
+        .name = redlock_bytes_of(name),
+        .token = redlock_bytes_of("next"),
+        .ttl_ms = 30000,
+        .fence = 77,
+        .not_after_ms = 6,
+        .entry = {.poll_ms = 1000, .channel = redlock_bytes_of("chan"), .wake_tag = 7}};
+}
+
 void test_assert_answer(redlock_answer answer, redlock_answer_kind kind, redlock_status status,
                         uint64_t mark) {
     if (answer.kind == REDLOCK_ANSWER_ERROR && kind != REDLOCK_ANSWER_ERROR) {

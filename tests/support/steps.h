@@ -25,6 +25,10 @@ redlock_command test_renew(const char *token, uint64_t fence, bool heal);
 redlock_command test_with_ttl(redlock_command command, uint64_t ttl_ms);
 redlock_command test_guarded(redlock_command command, const char *run_id, uint64_t guard_ms);
 
+/* Of any name, with a fence: a release that hands the name over, and a claim that may stand behind it. */
+redlock_command test_hand_over(const char *name);
+redlock_command test_claim(const char *name);
+
 /* Also that the server told its time, unless it forgot the step or refuses it. */
 void test_assert_answer(redlock_answer answer, redlock_answer_kind kind, redlock_status status,
                         uint64_t mark);

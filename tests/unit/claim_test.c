@@ -9,31 +9,11 @@
 
 #include <cmocka.h>
 
+#include "steps.h"
 #include "wire/claim.h"
 #include "wire/step.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static redlock_command release_of(const char *name) {
-    return (redlock_command){.kind = REDLOCK_COMMAND_RELEASE,
-                             .fenced = true,
-                             .name = redlock_bytes_of(name),
-                             .token = redlock_bytes_of("tok"),
-                             .not_after_ms = 5,
-                             .hand_off_ms = 2000};
-}
-
-static redlock_command claim_of(const char *name) {
-    return (redlock_command){
-        .kind = REDLOCK_COMMAND_GRANT,
-        .fenced = true,
-        .name = redlock_bytes_of(name),
-        .token = redlock_bytes_of("next"),
-        .ttl_ms = 30000,
-        .fence = 77,
-        .not_after_ms = 6,
-        .entry = {.poll_ms = 1000, .channel = redlock_bytes_of("chan"), .wake_tag = 7}};
-}
 
 /* Each changes one thing of two that suit. */
 static void grant_barges(redlock_command *release, redlock_command *grant) {
@@ -111,7 +91,7 @@ static void claims_of_the_same_name_suit_and_nothing_else(void **state) {
         release_hands_nothing_over,
         release_stays_in_the_queue,
     };
-    redlock_command release = release_of("job"), grant = claim_of("job");
+    redlock_command release = test_hand_over("job"), grant = test_claim("job");
 
     (void)state;
     assert_true(redlock_claim_is_awaited(&release));
@@ -119,8 +99,8 @@ static void claims_of_the_same_name_suit_and_nothing_else(void **state) {
     release.place = REDLOCK_PLACE_LEAVE; /* the lock of somebody who had waited */
     assert_true(redlock_claim_suits(&release, &grant));
     for (size_t i = 0; i < COUNT(change); i++) {
-        release = release_of("job");
-        grant = claim_of("job");
+        release = test_hand_over("job");
+        grant = test_claim("job");
         change[i](&release, &grant);
         if (redlock_claim_suits(&release, &grant)) {
             fail_msg("change %zu is not seen", i);
@@ -130,7 +110,7 @@ static void claims_of_the_same_name_suit_and_nothing_else(void **state) {
 
 static void claim_stands_behind_the_release(void **state) {
     static const char end[] = "$4\r\nnext\r\n$5\r\n30000\r\n$1\r\n6\r\n";
-    redlock_command release = release_of("job"), grant = claim_of("job");
+    redlock_command release = test_hand_over("job"), grant = test_claim("job");
     uint8_t alone[1024], both[1024];
 
     (void)state;

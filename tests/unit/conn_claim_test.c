@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "rig.h"
+#include "steps.h"
 #include "wire/claim.h"
 #include "wire/step.h"
 
@@ -17,29 +18,8 @@
 #define GRANTED "*4\r\n:1\r\n:8\r\n:99\r\n:0\r\n"
 #define PASSED_ON "*5\r\n:1\r\n:0\r\n:99\r\n:0\r\n:8\r\n"
 
-static redlock_command release_of(const char *name) {
-    return (redlock_command){.kind = REDLOCK_COMMAND_RELEASE,
-                             .fenced = true,
-                             .name = redlock_bytes_of(name),
-                             .token = redlock_bytes_of("tok"),
-                             .not_after_ms = 5,
-                             .hand_off_ms = 2000};
-}
-
-static redlock_command claim_of(const char *name) {
-    return (redlock_command){
-        .kind = REDLOCK_COMMAND_GRANT,
-        .fenced = true,
-        .name = redlock_bytes_of(name),
-        .token = redlock_bytes_of("next"),
-        .ttl_ms = 30000,
-        .fence = 77,
-        .not_after_ms = 6,
-        .entry = {.poll_ms = 1000, .channel = redlock_bytes_of("chan"), .wake_tag = 7}};
-}
-
 static redlock_command both_of(const char *name) {
-    redlock_command release = release_of(name), grant = claim_of(name);
+    redlock_command release = test_hand_over(name), grant = test_claim(name);
 
     release.claim = redlock_claim_of(&grant);
     return release;
@@ -87,8 +67,8 @@ static void one_command_and_one_reply_serve_both(void **state) {
 
     (void)state;
     test_rig *rig = start(steps, COUNT_OF(steps));
-    send_command(rig, release_of("job"));
-    send_command(rig, claim_of("job"));
+    send_command(rig, test_hand_over("job"));
+    send_command(rig, test_claim("job"));
     test_rig_await(rig, 3);
     assert_reply(rig, 1, 1, REDLOCK_ANSWER_YES);
     assert_reply(rig, 2, 2, REDLOCK_ANSWER_YES);
@@ -113,8 +93,8 @@ static void what_is_no_answer_to_the_claim_has_it_said_again(void **state) {
     (void)state;
     test_rig *rig = start(steps, COUNT_OF(steps));
     for (uint32_t i = 0; i < 3; i++) {
-        send_command(rig, release_of("job"));
-        send_command(rig, claim_of("job"));
+        send_command(rig, test_hand_over("job"));
+        send_command(rig, test_claim("job"));
         test_rig_await(rig, 3 + 2 * i);
         assert_reply(rig, 1 + 2 * i, 1 + 2 * i, answers[i][0]);
         assert_reply(rig, 2 + 2 * i, 2 + 2 * i, answers[i][1]);
@@ -125,15 +105,18 @@ static void what_is_no_answer_to_the_claim_has_it_said_again(void **state) {
 
 /* What has gone out cannot take anything in any more. */
 static void release_that_is_written_goes_alone(void **state) {
-    redlock_fake_step steps[] = {
-        STEP(ACCEPT),           STEP(GREET), expect(release_of("job")), expect(claim_of("job")),
-        SEND(RELEASED GRANTED), STEP(STALL)};
+    redlock_fake_step steps[] = {STEP(ACCEPT),
+                                 STEP(GREET),
+                                 expect(test_hand_over("job")),
+                                 expect(test_claim("job")),
+                                 SEND(RELEASED GRANTED),
+                                 STEP(STALL)};
 
     (void)state;
     test_rig *rig = start(steps, COUNT_OF(steps));
-    send_command(rig, release_of("job"));
+    send_command(rig, test_hand_over("job"));
     test_rig_flush(rig);
-    send_command(rig, claim_of("job"));
+    send_command(rig, test_claim("job"));
     test_rig_await(rig, 3);
     assert_reply(rig, 1, 1, REDLOCK_ANSWER_YES);
     assert_reply(rig, 2, 2, REDLOCK_ANSWER_YES);
@@ -145,21 +128,21 @@ static void release_that_is_written_goes_alone(void **state) {
 static void another_name_or_command_between_keeps_them_apart(void **state) {
     redlock_fake_step steps[] = {STEP(ACCEPT),
                                  STEP(GREET),
-                                 expect(release_of("job")),
-                                 expect(claim_of("jo")),
-                                 expect(release_of("job")),
-                                 expect(release_of("jo")),
-                                 expect(claim_of("job")),
+                                 expect(test_hand_over("job")),
+                                 expect(test_claim("jo")),
+                                 expect(test_hand_over("job")),
+                                 expect(test_hand_over("jo")),
+                                 expect(test_claim("job")),
                                  SEND(RELEASED GRANTED RELEASED RELEASED GRANTED),
                                  STEP(STALL)};
 
     (void)state;
     test_rig *rig = start(steps, COUNT_OF(steps));
-    send_command(rig, release_of("job"));
-    send_command(rig, claim_of("jo"));
-    send_command(rig, release_of("job"));
-    send_command(rig, release_of("jo"));
-    send_command(rig, claim_of("job"));
+    send_command(rig, test_hand_over("job"));
+    send_command(rig, test_claim("jo"));
+    send_command(rig, test_hand_over("job"));
+    send_command(rig, test_hand_over("jo"));
+    send_command(rig, test_claim("job"));
     test_rig_await(rig, 6);
     for (uint32_t i = 1; i <= 5; i++) {
         assert_reply(rig, i, i, REDLOCK_ANSWER_YES);
@@ -170,18 +153,21 @@ static void another_name_or_command_between_keeps_them_apart(void **state) {
 
 /* Two pairs one behind the other, and a claim that finds its release taken already. */
 static void each_release_takes_in_one_claim(void **state) {
-    redlock_fake_step steps[] = {
-        STEP(ACCEPT),         STEP(GREET),           expect(both_of("job")),
-        expect(both_of("a")), expect(claim_of("a")), SEND(PASSED_ON PASSED_ON GRANTED),
-        STEP(STALL)};
+    redlock_fake_step steps[] = {STEP(ACCEPT),
+                                 STEP(GREET),
+                                 expect(both_of("job")),
+                                 expect(both_of("a")),
+                                 expect(test_claim("a")),
+                                 SEND(PASSED_ON PASSED_ON GRANTED),
+                                 STEP(STALL)};
 
     (void)state;
     test_rig *rig = start(steps, COUNT_OF(steps));
-    send_command(rig, release_of("job"));
-    send_command(rig, claim_of("job"));
-    send_command(rig, release_of("a"));
-    send_command(rig, claim_of("a"));
-    send_command(rig, claim_of("a"));
+    send_command(rig, test_hand_over("job"));
+    send_command(rig, test_claim("job"));
+    send_command(rig, test_hand_over("a"));
+    send_command(rig, test_claim("a"));
+    send_command(rig, test_claim("a"));
     test_rig_await(rig, 6);
     for (uint32_t i = 1; i <= 5; i++) {
         assert_reply(rig, i, i, REDLOCK_ANSWER_YES);
@@ -195,7 +181,7 @@ static void release_is_kept_until_the_claim_comes(void **state) {
     redlock_fake_step steps[] = {STEP(ACCEPT), STEP(GREET), expect(both_of("job")), SEND(PASSED_ON),
                                  STEP(STALL)};
     char name[] = "job", token[] = "tok";
-    redlock_command release = release_of("job");
+    redlock_command release = test_hand_over("job");
 
     (void)state;
     release.name.at = (const uint8_t *)name;
@@ -204,7 +190,7 @@ static void release_is_kept_until_the_claim_comes(void **state) {
     send_command(rig, release);
     memset(name, 'x', sizeof name);
     memset(token, 'x', sizeof token);
-    send_command(rig, claim_of("job"));
+    send_command(rig, test_claim("job"));
     test_rig_await(rig, 3);
     assert_reply(rig, 2, 2, REDLOCK_ANSWER_YES);
     test_rig_end(rig);
@@ -213,20 +199,21 @@ static void release_is_kept_until_the_claim_comes(void **state) {
 
 /* Both are in the dark, and the next connection begins anew. */
 static void connection_that_breaks_forgets_both(void **state) {
-    redlock_fake_step steps[] = {STEP(ACCEPT), STEP(GREET), expect(both_of("job")),  STEP(CLOSE),
-                                 STEP(ACCEPT), STEP(GREET), expect(claim_of("job")), SEND(GRANTED),
-                                 STEP(STALL)};
+    redlock_fake_step steps[] = {
+        STEP(ACCEPT), STEP(GREET), expect(both_of("job")),    STEP(CLOSE),
+        STEP(ACCEPT), STEP(GREET), expect(test_claim("job")), SEND(GRANTED),
+        STEP(STALL)};
 
     (void)state;
     test_rig *rig = start(steps, COUNT_OF(steps));
-    send_command(rig, release_of("job"));
-    send_command(rig, claim_of("job"));
+    send_command(rig, test_hand_over("job"));
+    send_command(rig, test_claim("job"));
     test_rig_await(rig, 2);
     assert_int_equal(test_rig_seen(rig, 1)->kind, REDLOCK_FACT_LINK_DOWN);
     redlock_conn_connect(rig->conn);
     test_rig_await(rig, 3);
     test_rig_assert_up(rig, 2);
-    send_command(rig, claim_of("job"));
+    send_command(rig, test_claim("job"));
     test_rig_await(rig, 4);
     assert_reply(rig, 3, 3, REDLOCK_ANSWER_YES);
     test_rig_end(rig);
