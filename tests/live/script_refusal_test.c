@@ -52,74 +52,71 @@ static void value_that_is_no_string_is_refused(void **state) {
 
 #define ARGUMENTS_MAX 12
 
+static const struct {
+    redlock_command_kind kind;
+    const char *arguments[ARGUMENTS_MAX]; /* from the number of keys on */
+    const char *what;
+} bad[] = {
+    {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "", "1", "0", "1", "", "0"}, "token"},
+    {REDLOCK_COMMAND_GRANT, {"2", "k", "m"}, "token"},
+    {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t"}, "ttl_ms"},
+    {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "0", "0", "1", "", "0"}, "ttl_ms"},
+    {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "-1", "0", "1", "", "0"}, "ttl_ms"},
+    {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "1.5", "0", "1", "", "0"}, "ttl_ms"},
+    {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "0x10", "0", "1", "", "0"}, "ttl_ms"},
+    {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "90000001", "0", "1", "", "0"}, "ttl_ms"},
+    {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "1", "x", "1", "", "0"}, "not_after_ms"},
+    {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "1", "0", "nan", "", "0"}, "fence"},
+    {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "1", "0", "9007199254740992", "", "0"}, "fence"},
+    {REDLOCK_COMMAND_GRANT, {"1", "k", "t", "1", "0", "1", "", "0"}, "number of keys"},
+    {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "1", "0", "1", RUN_A, "0"}, "number of keys"},
+    {REDLOCK_COMMAND_GRANT, {"3", "k", "m", "b", "t", "1", "0", "1", "a b", "0"}, "run_id"},
+    {REDLOCK_COMMAND_GRANT,
+     {"5", "k", "m", "q", "a", "b", "t", "1", "0", "1", RUN_A, "x"},
+     "guard_ms"},
+    {REDLOCK_COMMAND_RAISE, {"2", "k", "m", "t", "0", "0", "", "0"}, "fence"},
+    {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "0", "0", "", "0", "1", "t", "1"}, "ttl_ms"},
+    {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "x", "", "0", "1", "t", "1"}, "not_after_ms"},
+    {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", "", "0", "3", "t", "1"}, "heal"},
+    {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", "", "0"}, "heal"},
+    {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", "", "0", "1"}, "number of keys"},
+    {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", "", "0", "1", "t"}, "number of keys"},
+    {REDLOCK_COMMAND_RENEW,
+     {"3", "k", "m", "n", "1", "0", "", "0", "1", "t", "1", "u"},
+     "number of keys"},
+    {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", RUN_A, "0", "1", "t", "1"}, "number of keys"},
+    {REDLOCK_COMMAND_RELEASE, {"1", "k", "", "0"}, "token"},
+    {REDLOCK_COMMAND_RELEASE, {"1", "k", "t", "x"}, "not_after_ms"},
+    {REDLOCK_COMMAND_RELEASE, {"4", "k", "m", "q", "a", "", "0", "0", ""}, "token"},
+    {REDLOCK_COMMAND_RELEASE, {"4", "k", "m", "q", "a", "t", "0", "", ""}, "hand_off_ms"},
+    {REDLOCK_COMMAND_RELEASE, {"4", "k", "m", "q", "a", "t", "0", "0", "stay"}, "poll_ms"},
+    {REDLOCK_COMMAND_RELEASE,
+     {"4", "k", "m", "q", "a", "t", "0", "0", "stay", "1", "x", "c 1"},
+     "ticket"},
+    {REDLOCK_COMMAND_RELEASE,
+     {"4", "k", "m", "q", "a", "t", "0", "0", "stay", "1", "0", "c"},
+     "queue"},
+    {REDLOCK_COMMAND_RELEASE, {"4", "k", "m", "q", "a", "t", "0", "1", "", "n", "0"}, "ttl_ms"},
+    {REDLOCK_COMMAND_RELEASE,
+     {"4", "k", "m", "q", "a", "t", "0", "1", "", "n", "1", "-1"},
+     "not_after_ms"},
+    {REDLOCK_COMMAND_PROBE, {"1", "b", "", "0"}, "run_id"},
+    {REDLOCK_COMMAND_DECLARE, {"1", "b", ""}, "run_id"},
+    {REDLOCK_COMMAND_DECLARE, {"1", "b", RUN_A "a"}, "run_id"},
+};
+
 static void bad_arguments_are_refused_before_anything_is_written(void **state) {
-    static const struct {
-        redlock_command_kind kind;
-        const char *arguments[ARGUMENTS_MAX]; /* from the number of keys on */
-        const char *what;
-    } rows[] = {
-        {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "", "1", "0", "1", "", "0"}, "token"},
-        {REDLOCK_COMMAND_GRANT, {"2", "k", "m"}, "token"},
-        {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t"}, "ttl_ms"},
-        {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "0", "0", "1", "", "0"}, "ttl_ms"},
-        {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "-1", "0", "1", "", "0"}, "ttl_ms"},
-        {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "1.5", "0", "1", "", "0"}, "ttl_ms"},
-        {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "0x10", "0", "1", "", "0"}, "ttl_ms"},
-        {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "90000001", "0", "1", "", "0"}, "ttl_ms"},
-        {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "1", "x", "1", "", "0"}, "not_after_ms"},
-        {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "1", "0", "nan", "", "0"}, "fence"},
-        {REDLOCK_COMMAND_GRANT,
-         {"2", "k", "m", "t", "1", "0", "9007199254740992", "", "0"},
-         "fence"},
-        {REDLOCK_COMMAND_GRANT, {"1", "k", "t", "1", "0", "1", "", "0"}, "number of keys"},
-        {REDLOCK_COMMAND_GRANT, {"2", "k", "m", "t", "1", "0", "1", RUN_A, "0"}, "number of keys"},
-        {REDLOCK_COMMAND_GRANT, {"3", "k", "m", "b", "t", "1", "0", "1", "a b", "0"}, "run_id"},
-        {REDLOCK_COMMAND_GRANT,
-         {"5", "k", "m", "q", "a", "b", "t", "1", "0", "1", RUN_A, "x"},
-         "guard_ms"},
-        {REDLOCK_COMMAND_RAISE, {"2", "k", "m", "t", "0", "0", "", "0"}, "fence"},
-        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "0", "0", "", "0", "1", "t", "1"}, "ttl_ms"},
-        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "x", "", "0", "1", "t", "1"}, "not_after_ms"},
-        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", "", "0", "3", "t", "1"}, "heal"},
-        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", "", "0"}, "heal"},
-        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", "", "0", "1"}, "number of keys"},
-        {REDLOCK_COMMAND_RENEW, {"2", "k", "m", "1", "0", "", "0", "1", "t"}, "number of keys"},
-        {REDLOCK_COMMAND_RENEW,
-         {"3", "k", "m", "n", "1", "0", "", "0", "1", "t", "1", "u"},
-         "number of keys"},
-        {REDLOCK_COMMAND_RENEW,
-         {"2", "k", "m", "1", "0", RUN_A, "0", "1", "t", "1"},
-         "number of keys"},
-        {REDLOCK_COMMAND_RELEASE, {"1", "k", "", "0"}, "token"},
-        {REDLOCK_COMMAND_RELEASE, {"1", "k", "t", "x"}, "not_after_ms"},
-        {REDLOCK_COMMAND_RELEASE, {"4", "k", "m", "q", "a", "", "0", "0", ""}, "token"},
-        {REDLOCK_COMMAND_RELEASE, {"4", "k", "m", "q", "a", "t", "0", "", ""}, "hand_off_ms"},
-        {REDLOCK_COMMAND_RELEASE, {"4", "k", "m", "q", "a", "t", "0", "0", "stay"}, "poll_ms"},
-        {REDLOCK_COMMAND_RELEASE,
-         {"4", "k", "m", "q", "a", "t", "0", "0", "stay", "1", "x", "c 1"},
-         "ticket"},
-        {REDLOCK_COMMAND_RELEASE,
-         {"4", "k", "m", "q", "a", "t", "0", "0", "stay", "1", "0", "c"},
-         "queue"},
-        {REDLOCK_COMMAND_RELEASE, {"4", "k", "m", "q", "a", "t", "0", "1", "", "n", "0"}, "ttl_ms"},
-        {REDLOCK_COMMAND_RELEASE,
-         {"4", "k", "m", "q", "a", "t", "0", "1", "", "n", "1", "-1"},
-         "not_after_ms"},
-        {REDLOCK_COMMAND_PROBE, {"1", "b", "", "0"}, "run_id"},
-        {REDLOCK_COMMAND_DECLARE, {"1", "b", ""}, "run_id"},
-        {REDLOCK_COMMAND_DECLARE, {"1", "b", RUN_A "a"}, "run_id"},
-    };
     test_node *node = *state;
 
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const char *words[ARGUMENTS_MAX + 2] = {"EVALSHA", redlock_script_of(rows[i].kind)->sha1};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        const char *words[ARGUMENTS_MAX + 2] = {"EVALSHA", redlock_script_of(bad[i].kind)->sha1};
         char wanted[64];
         int count = 2;
 
-        for (; count - 2 < ARGUMENTS_MAX && rows[i].arguments[count - 2] != NULL; count++) {
-            words[count] = rows[i].arguments[count - 2];
+        for (; count - 2 < ARGUMENTS_MAX && bad[i].arguments[count - 2] != NULL; count++) {
+            words[count] = bad[i].arguments[count - 2];
         }
-        snprintf(wanted, sizeof wanted, "-ERR redlock: bad %s", rows[i].what);
+        snprintf(wanted, sizeof wanted, "-ERR redlock: bad %s", bad[i].what);
         char *said = test_server_command(node->server, count, words);
 
         assert_non_null(said);
