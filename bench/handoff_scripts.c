@@ -14,6 +14,7 @@
 #include "ours.h"
 
 #define WAITERS 5000
+#define PROCESSES 2 /* so that some are woken, and claim by themselves */
 #define ENQUEUE_LIMIT_MS 10000
 #define PASS_MS 1000
 #define SHAS_MAX 8
@@ -156,8 +157,8 @@ static void scripts_run(void *ctx, bench_figures *figures) {
     test_server *server = bench_server_start();
     const crowd_plan plan = {.servers = &server,
                              .server_count = 1,
-                             .processes = 1,
-                             .waiters = WAITERS,
+                             .processes = PROCESSES,
+                             .waiters = WAITERS / PROCESSES,
                              .limit_ms = ENQUEUE_LIMIT_MS + 2 * PASS_MS};
     crowd all;
 
