@@ -66,11 +66,12 @@ typedef struct redlock_command {
     /* the queue; only when fenced */
     bool barge;                /* GRANT: a free name is taken though others wait for it */
     redlock_queue_entry entry; /* GRANT: who is refused waits; RELEASE: to STAY */
+    bool follows;              /* GRANT: in the queue, and right behind a RELEASE of its client */
     redlock_place place;       /* RELEASE */
     /* RELEASE: the first waiter is given the name for so long; 0: it is only woken */
     uint64_t hand_off_ms;
-    redlock_claim
-        claim; /* RELEASE: if it is next, it is given the name for its whole ttl; wire/claim.h */
+    /* RELEASE: if it is next, it is given the name for its whole ttl (wire/claim.h) */
+    redlock_claim claim;
 } redlock_command;
 
 typedef enum redlock_answer_kind {

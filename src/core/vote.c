@@ -61,6 +61,7 @@ static void add_queue(const redlock_core *core, const redlock_vote *vote,
     const redlock_slot *slot = vote->slot;
     bool stays = release_stays(core, slot);
     if (vote->want == REDLOCK_COMMAND_GRANT) {
+        command->follows = slot->follows;
         command->barge = slot->seek.barge;
     } else {
         bool is_alone = core->config.node_count == 1;

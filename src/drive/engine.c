@@ -698,11 +698,11 @@ void redlock_engine_wait(redlock_engine *engine, redlock_call *call) {
             call_follow(engine, call);
         }
     }
-    if (engine->leading) { /* done at once, but there may be bytes to write */
+    bool is_led = engine->leading;
+    if (is_led) { /* done at once, but there may be bytes to write */
         help_leader(engine);
     } else {
         (void)flush_all(engine);
-        deliver_events(engine);
     }
     if (engine->heir == call) { /* done before it came to lead */
         engine->heir = NULL;
@@ -710,6 +710,9 @@ void redlock_engine_wait(redlock_engine *engine, redlock_call *call) {
     engine->leaving -= call->leaves ? 1 : 0;
     if (!leaves_lead_behind(engine, call)) {
         hand_over(engine);
+    }
+    if (!is_led) { /* the callbacks may take their time: somebody else leads meanwhile */
+        deliver_events(engine);
     }
 }
 

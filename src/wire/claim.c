@@ -7,12 +7,11 @@ bool redlock_claim_is_awaited(const redlock_command *release) {
 }
 
 bool redlock_claim_suits(const redlock_command *release, const redlock_command *grant) {
-    bool is_of_a_waiter = grant->kind == REDLOCK_COMMAND_GRANT && grant->fenced &&
-                          grant->entry.poll_ms > 0 && !grant->barge;
-    bool is_simple = !grant->teach && grant->run_id.len == 0; /* the guard has a key of its own */
+    bool is_simple =
+        !grant->teach && !grant->barge && grant->run_id.len == 0; /* a key of its own */
 
-    return redlock_claim_is_awaited(release) && is_of_a_waiter && is_simple &&
-           redlock_bytes_equal(release->name, grant->name);
+    return redlock_claim_is_awaited(release) && grant->kind == REDLOCK_COMMAND_GRANT &&
+           grant->follows && is_simple && redlock_bytes_equal(release->name, grant->name);
 }
 
 redlock_claim redlock_claim_of(const redlock_command *grant) {

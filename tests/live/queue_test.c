@@ -416,6 +416,7 @@ static outcome play(crossing *at, const scene *drawn, const char *name, bool is_
 
     release.place = drawn->leaves ? REDLOCK_PLACE_LEAVE : REDLOCK_PLACE_NONE;
     release.not_after_ms = drawn->release_is_late ? 1 : 0;
+    grant.follows = true;
     grant.not_after_ms = drawn->claim_is_late ? 1 : 0;
     if (is_one_command) {
         assert_true(redlock_claim_suits(&release, &grant));

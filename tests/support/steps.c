@@ -56,6 +56,7 @@ redlock_command test_claim(const char *name) {
         .ttl_ms = 30000,
         .fence = 77,
         .not_after_ms = 6,
+        .follows = true,
         .entry = {.poll_ms = 1000, .channel = redlock_bytes_of("chan"), .wake_tag = 7}};
 }
 

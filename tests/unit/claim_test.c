@@ -21,9 +21,9 @@ static void grant_barges(redlock_command *release, redlock_command *grant) {
     grant->barge = true;
 }
 
-static void grant_does_not_wait(redlock_command *release, redlock_command *grant) {
+static void grant_does_not_follow(redlock_command *release, redlock_command *grant) {
     (void)release;
-    grant->entry.poll_ms = 0;
+    grant->follows = false;
 }
 
 static void grant_is_guarded(redlock_command *release, redlock_command *grant) {
@@ -34,11 +34,6 @@ static void grant_is_guarded(redlock_command *release, redlock_command *grant) {
 static void grant_is_said_whole(redlock_command *release, redlock_command *grant) {
     (void)release;
     grant->teach = true;
-}
-
-static void grant_is_plain(redlock_command *release, redlock_command *grant) {
-    (void)release;
-    grant->fenced = false;
 }
 
 static void grant_is_a_renewal(redlock_command *release, redlock_command *grant) {
@@ -79,10 +74,10 @@ static void release_is_a_look(redlock_command *release, redlock_command *grant) 
 static void claims_of_the_same_name_suit_and_nothing_else(void **state) {
     static void (*const change[])(redlock_command *, redlock_command *) = {
         grant_barges,
-        grant_does_not_wait,
+        grant_does_not_follow,
         grant_is_guarded,
         grant_is_said_whole,
-        grant_is_plain,
+
         grant_is_a_renewal,
         name_is_another,
         release_is_plain,

@@ -173,10 +173,12 @@ static void waiter_who_came_first_follows_first(void **state) {
     uint32_t second = test_stage_acquire(stage, &seek);
     refuse(stage, first, 0, 1);
     assert_int_equal(test_stage_sent(stage, first, 0, GRANT), 2);
+    assert_false(test_stage_open(stage, first, 0, GRANT)->command.follows);
     refuse(stage, second, 0, 2);
     refuse(stage, first, 0, 1);
     test_stage_user_fact(stage, REDLOCK_FACT_RELEASE, held);
     assert_int_equal(test_stage_sent(stage, first, 0, GRANT), 3);
+    assert_true(test_stage_open(stage, first, 0, GRANT)->command.follows);
     assert_int_equal(test_stage_sent(stage, second, 0, GRANT), 1);
     test_stage_end(stage);
 }
