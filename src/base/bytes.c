@@ -5,10 +5,6 @@
 
 #include "base/assert.h"
 
-redlock_bytes redlock_bytes_of(const char *text) {
-    return (redlock_bytes){.at = (const uint8_t *)text, .len = strlen(text)};
-}
-
 bool redlock_bytes_equal(redlock_bytes a, redlock_bytes b) {
     /* memcmp must not see NULL, not even with a length of 0. */
     return a.len == b.len && (a.len == 0 || memcmp(a.at, b.at, a.len) == 0);
@@ -73,23 +69,40 @@ bool redlock_bytes_to_u64(redlock_bytes bytes, uint64_t max, uint64_t *ret_numbe
     return true;
 }
 
+/* Most numbers of ours are lengths of a digit or two; the rest are times. */
+uint32_t redlock_bytes_digits(uint64_t number) {
+    uint32_t count = 1;
+
+    for (; number >= 10000; number /= 10000) {
+        count += 4;
+    }
+    return count + (number >= 10) + (number >= 100) + (number >= 1000);
+}
+
 /* Two digits at a time: half the divisions. */
-redlock_bytes redlock_bytes_from_u64(uint64_t number, uint8_t *digits) {
+uint32_t redlock_bytes_put_u64(uint64_t number, uint8_t *digits) {
     static const char pairs[] = "00010203040506070809101112131415161718192021222324"
                                 "25262728293031323334353637383940414243444546474849"
                                 "50515253545556575859606162636465666768697071727374"
                                 "75767778798081828384858687888990919293949596979899";
-    size_t first = REDLOCK_DIGITS_MAX;
 
-    while (number >= 10) {
-        memcpy(digits + first - 2, pairs + 2 * (number % 100), 2);
-        first -= 2;
-        number /= 100;
+    if (number < 10) {
+        digits[0] = (uint8_t)('0' + number);
+        return 1;
     }
-    if (number > 0 || first == REDLOCK_DIGITS_MAX) {
-        digits[--first] = (uint8_t)('0' + number);
+    uint32_t count = number < 100 ? 2 : redlock_bytes_digits(number), left = count;
+
+    for (; left >= 2; left -= 2, number /= 100) {
+        memcpy(digits + left - 2, pairs + 2 * (number % 100), 2);
     }
-    return (redlock_bytes){.at = digits + first, .len = REDLOCK_DIGITS_MAX - first};
+    if (left == 1) {
+        digits[0] = (uint8_t)('0' + number);
+    }
+    return count;
+}
+
+redlock_bytes redlock_bytes_from_u64(uint64_t number, uint8_t *digits) {
+    return (redlock_bytes){.at = digits, .len = redlock_bytes_put_u64(number, digits)};
 }
 
 void redlock_bytes_append_text(redlock_bytes bytes, char *text, size_t size) {

@@ -36,51 +36,58 @@ void redlock_batch_clear(redlock_batch *batch) {
     batch->own_len = 0;
 }
 
-/* What all names of a batch have in common; `key_count` of each. */
-static void batch_open(redlock_batch *batch, const redlock_command *renewal, redlock_bytes prefix,
-                       redlock_resp_writer *shared) {
+/* Marks are keys of a batch when there is a fence or a guard (whose key stands behind them). */
+static uint32_t keys_of_each(const redlock_command *renewal) {
+    return renewal->fenced || renewal->run_id.len > 0 ? 2 : 1;
+}
+
+static void batch_open(redlock_batch *batch, const redlock_command *renewal, redlock_bytes prefix) {
     redlock_resp_writer boot = {.at = batch->boot, .size = sizeof batch->boot, .len = 0};
+    redlock_resp_writer shared = {.at = batch->shared, .size = sizeof batch->shared, .len = 0};
+    redlock_batch_shared *common = &batch->common;
 
     redlock_batch_clear(batch);
-    batch->teach = renewal->teach;
-    batch->shared_len = shared->len;
-    memcpy(batch->shared, shared->at, shared->len);
+    redlock_batch_write_shared(&shared, renewal);
+    REDLOCK_ASSERT(shared.len <= shared.size);
+    batch->shared_len = shared.len;
+    common->teach = renewal->teach;
+    common->keys_of_each = keys_of_each(renewal);
+    common->ttl_ms = renewal->ttl_ms;
+    common->not_after_ms = renewal->not_after_ms;
+    common->guard_ms = renewal->guard_ms;
+    common->heal = heal_of(renewal);
+    common->run_id_len = renewal->run_id.len;
     if (renewal->run_id.len > 0) {
+        REDLOCK_ASSERT(renewal->run_id.len <= sizeof common->run_id);
+        memcpy(common->run_id, renewal->run_id.at, renewal->run_id.len);
         redlock_key_write(&boot, renewal->name, prefix, REDLOCK_KEY_BOOT);
         REDLOCK_ASSERT(boot.len <= boot.size);
     }
     batch->boot_len = boot.len;
 }
 
-/* Marks are keys of a batch when there is a fence or a guard (whose key stands behind them). */
-static uint32_t keys_of_each(const redlock_command *renewal) {
-    return renewal->fenced || renewal->run_id.len > 0 ? 2 : 1;
-}
+static bool batch_suits(const redlock_batch *batch, const redlock_command *renewal) {
+    const redlock_batch_shared *common = &batch->common;
+    redlock_bytes run_id = {.at = common->run_id, .len = common->run_id_len};
 
-static bool batch_suits(const redlock_batch *batch, const redlock_command *renewal,
-                        const redlock_resp_writer *shared) {
-    return batch->count < REDLOCK_BATCH_NAMES_MAX && batch->teach == renewal->teach &&
-           batch->key_count == batch->count * keys_of_each(renewal) &&
-           batch->shared_len == shared->len && memcmp(batch->shared, shared->at, shared->len) == 0;
+    return batch->count < REDLOCK_BATCH_NAMES_MAX && common->teach == renewal->teach &&
+           common->keys_of_each == keys_of_each(renewal) && common->ttl_ms == renewal->ttl_ms &&
+           common->not_after_ms == renewal->not_after_ms && common->guard_ms == renewal->guard_ms &&
+           common->heal == heal_of(renewal) && redlock_bytes_equal(run_id, renewal->run_id);
 }
 
 bool redlock_batch_add(redlock_batch *batch, const redlock_command *renewal, redlock_bytes prefix) {
-    uint8_t bytes[REDLOCK_BATCH_SHARED_BYTES];
-    redlock_resp_writer shared = {.at = bytes, .size = sizeof bytes, .len = 0};
-
     REDLOCK_ASSERT(renewal->kind == REDLOCK_COMMAND_RENEW);
-    redlock_batch_write_shared(&shared, renewal);
-    REDLOCK_ASSERT(shared.len <= shared.size);
     if (batch->count == 0) {
-        batch_open(batch, renewal, prefix, &shared);
-    } else if (!batch_suits(batch, renewal, &shared)) {
+        batch_open(batch, renewal, prefix);
+    } else if (!batch_suits(batch, renewal)) {
         return false;
     }
 
     redlock_resp_writer keys = {
         .at = batch->keys, .size = sizeof batch->keys, .len = batch->keys_len};
     redlock_resp_writer own = {.at = batch->own, .size = sizeof batch->own, .len = batch->own_len};
-    uint32_t key_count = keys_of_each(renewal);
+    uint32_t key_count = batch->common.keys_of_each;
 
     redlock_key_write(&keys, renewal->name, prefix, REDLOCK_KEY_LOCK);
     if (key_count == 2) {
@@ -105,8 +112,8 @@ size_t redlock_batch_encode(const redlock_batch *batch, uint8_t *out, size_t siz
 
     REDLOCK_ASSERT(batch->count > 0);
     redlock_resp_write_header(&writer, 3 + key_count + SHARED_COUNT + OWN_COUNT * batch->count);
-    redlock_resp_write_bulk(&writer, redlock_bytes_of(batch->teach ? "EVAL" : "EVALSHA"));
-    redlock_resp_write_bulk(&writer, batch->teach ? text : redlock_bytes_of(script->sha1));
+    redlock_resp_write_bulk(&writer, redlock_bytes_of(batch->common.teach ? "EVAL" : "EVALSHA"));
+    redlock_resp_write_bulk(&writer, batch->common.teach ? text : redlock_bytes_of(script->sha1));
     redlock_resp_write_u64(&writer, key_count);
     redlock_resp_write_raw(&writer, (redlock_bytes){batch->keys, batch->keys_len});
     redlock_resp_write_raw(&writer, (redlock_bytes){batch->boot, batch->boot_len});

@@ -19,9 +19,18 @@
 #define REDLOCK_BATCH_OWN_BYTES 16384u
 #define REDLOCK_BATCH_SHARED_BYTES 256u
 
+/* What all renewals of a batch have in common, besides the bytes that say so. */
+typedef struct redlock_batch_shared {
+    bool teach;
+    uint32_t keys_of_each;
+    uint64_t ttl_ms, not_after_ms, guard_ms, heal;
+    uint8_t run_id[REDLOCK_RUN_ID_BYTES];
+    size_t run_id_len;
+} redlock_batch_shared;
+
 typedef struct redlock_batch {
     uint32_t count, key_count;
-    bool teach;
+    redlock_batch_shared common;
     size_t keys_len, shared_len, own_len, boot_len;
     uint8_t shared[REDLOCK_BATCH_SHARED_BYTES], boot[REDLOCK_BATCH_SHARED_BYTES];
     uint8_t keys[REDLOCK_BATCH_KEYS_BYTES], own[REDLOCK_BATCH_OWN_BYTES];

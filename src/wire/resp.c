@@ -230,18 +230,17 @@ const char *redlock_resp_complaint(const redlock_resp_reader *reader) {
     return reader->complaint == NULL ? "nothing is wrong with the reply" : reader->complaint;
 }
 
-#define HEAD_BYTES (1 + REDLOCK_DIGITS_MAX + 2)
+/* "$123\r\n", written at `at`; where it ends. */
+static uint8_t *head_put(uint8_t *at, char type, uint64_t count) {
+    *at++ = (uint8_t)type;
+    at += redlock_bytes_put_u64(count, at);
+    *at++ = '\r';
+    *at++ = '\n';
+    return at;
+}
 
-/* "$123\r\n" */
-static redlock_bytes head_make(uint8_t head[static HEAD_BYTES], char type, uint64_t count) {
-    uint8_t digits[REDLOCK_DIGITS_MAX];
-    redlock_bytes number = redlock_bytes_from_u64(count, digits);
-
-    head[0] = (uint8_t)type;
-    memcpy(head + 1, number.at, number.len);
-    head[number.len + 1] = '\r';
-    head[number.len + 2] = '\n';
-    return (redlock_bytes){.at = head, .len = number.len + 3};
+static size_t head_len(uint64_t count) {
+    return 1 + (count < 10 ? 1 : count < 100 ? 2 : redlock_bytes_digits(count)) + 2;
 }
 
 /* Where `len` bytes may be written, which are counted in any case; NULL: there is no room.  Whole or not
@@ -264,43 +263,55 @@ void redlock_resp_write_raw(redlock_resp_writer *writer, redlock_bytes written) 
 }
 
 void redlock_resp_write_header(redlock_resp_writer *writer, uint32_t argument_count) {
-    uint8_t head[HEAD_BYTES];
+    uint8_t *at = writer_take(writer, head_len(argument_count));
 
-    redlock_resp_write_raw(writer, head_make(head, '*', argument_count));
+    if (at != NULL) {
+        (void)head_put(at, '*', argument_count);
+    }
+}
+
+/* An argument of `len` bytes: where those belong.  NULL: there is no room. */
+static uint8_t *argument_begin(redlock_resp_writer *writer, size_t len) {
+    uint8_t *at = writer_take(writer, head_len(len) + len + 2);
+
+    if (at == NULL) {
+        return NULL;
+    }
+    at = head_put(at, '$', len);
+    at[len] = '\r';
+    at[len + 1] = '\n';
+    return at;
 }
 
 void redlock_resp_write_pieces(redlock_resp_writer *writer, const redlock_bytes *pieces,
                                uint32_t count) {
-    uint8_t head_bytes[HEAD_BYTES];
     size_t len = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         len += pieces[i].len;
     }
-    redlock_bytes head = head_make(head_bytes, '$', len);
-    uint8_t *at = writer_take(writer, head.len + len + 2);
+    uint8_t *at = argument_begin(writer, len);
 
-    if (at == NULL) {
-        return;
-    }
-    memcpy(at, head.at, head.len);
-    at += head.len;
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; at != NULL && i < count; i++) {
         if (pieces[i].len > 0) {
             memcpy(at, pieces[i].at, pieces[i].len);
             at += pieces[i].len;
         }
     }
-    at[0] = '\r';
-    at[1] = '\n';
 }
 
 void redlock_resp_write_bulk(redlock_resp_writer *writer, redlock_bytes argument) {
-    redlock_resp_write_pieces(writer, &argument, 1);
+    uint8_t *at = argument_begin(writer, argument.len);
+
+    if (at != NULL && argument.len > 0) {
+        memcpy(at, argument.at, argument.len);
+    }
 }
 
 void redlock_resp_write_u64(redlock_resp_writer *writer, uint64_t argument) {
-    uint8_t digits[REDLOCK_DIGITS_MAX];
+    uint8_t *at = argument_begin(writer, redlock_bytes_digits(argument));
 
-    redlock_resp_write_bulk(writer, redlock_bytes_from_u64(argument, digits));
+    if (at != NULL) {
+        (void)redlock_bytes_put_u64(argument, at);
+    }
 }

@@ -82,7 +82,7 @@ static void guard_write(redlock_resp_writer *writer, const redlock_command *comm
 
 /* "poll_ms", "ticket", "channel tag". */
 static void entry_write(redlock_resp_writer *writer, const redlock_queue_entry *entry) {
-    uint8_t wake[REDLOCK_CHANNEL_BYTES + 1 + REDLOCK_DIGITS_MAX], digits[REDLOCK_DIGITS_MAX];
+    uint8_t wake[REDLOCK_CHANNEL_BYTES + 1 + REDLOCK_DIGITS_MAX];
     size_t len = entry->channel.len;
 
     REDLOCK_ASSERT(len <= REDLOCK_CHANNEL_BYTES);
@@ -90,9 +90,7 @@ static void entry_write(redlock_resp_writer *writer, const redlock_queue_entry *
     redlock_resp_write_u64(writer, entry->ticket);
     memcpy(wake, entry->channel.at, len);
     wake[len++] = ' ';
-    redlock_bytes tag = redlock_bytes_from_u64(entry->wake_tag, digits);
-    memcpy(wake + len, tag.at, tag.len);
-    len += tag.len;
+    len += redlock_bytes_put_u64(entry->wake_tag, wake + len);
     redlock_resp_write_bulk(writer, (redlock_bytes){.at = wake, .len = len});
 }
 

@@ -135,6 +135,23 @@ static void number_comes_back_from_its_digits(void **state) {
     }
 }
 
+static void digits_are_counted_at_each_power_of_ten(void **state) {
+    uint64_t power = 1;
+
+    (void)state;
+    assert_int_equal(redlock_bytes_digits(0), 1);
+    for (uint32_t digits = 1; digits <= REDLOCK_DIGITS_MAX; digits++) {
+        uint64_t last = digits == REDLOCK_DIGITS_MAX ? UINT64_MAX : power * 10 - 1;
+        uint8_t text[REDLOCK_DIGITS_MAX];
+
+        assert_int_equal(redlock_bytes_digits(power), digits);
+        assert_int_equal(redlock_bytes_digits(last), digits);
+        assert_int_equal(redlock_bytes_put_u64(last, text), digits);
+        assert_int_equal(text[0], digits == REDLOCK_DIGITS_MAX ? '1' : '9');
+        power *= digits == REDLOCK_DIGITS_MAX ? 1 : 10;
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_compares_every_byte_and_the_length),
@@ -143,6 +160,7 @@ int main(void) {
         cmocka_unit_test(append_goes_on_behind_what_is_there),
         cmocka_unit_test(number_fills_the_bytes_and_obeys_the_maximum),
         cmocka_unit_test(number_comes_back_from_its_digits),
+        cmocka_unit_test(digits_are_counted_at_each_power_of_ten),
     };
 
     return cmocka_run_group_tests_name("bytes", tests, NULL, NULL);
