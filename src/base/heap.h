@@ -1,4 +1,4 @@
-/* heap.h -- a binary heap of deadlines over numbered slots, in memory that the caller gives.
+/* heap.h -- a heap of deadlines over numbered slots, in memory that the caller gives.
  *
  * Ties break by slot number, so that equal deadlines fire in the same order every time. */
 #ifndef REDLOCK_BASE_HEAP_H

@@ -18,6 +18,9 @@ uint64_t redlock_quorum_kth_largest(const uint64_t *values, uint32_t count, uint
     if (count < k) {
         return 0;
     }
+    if (count == 1) { /* one node is what most have */
+        return values[0];
+    }
     uint64_t sorted[REDLOCK_NODE_MAX] = {0}; /* descending; insertion is fastest for so few */
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = i;

@@ -62,9 +62,8 @@ static void begin_round(redlock_core *core, redlock_slot *slot) {
     slot->round_limit = redlock_ns_add(core->now, slot->seek.node_timeout);
     slot->renew_at = REDLOCK_NEVER;
     for (uint32_t i = 0; i < core->config.node_count; i++) {
-        ask_renew(core, slot, &slot->votes[i]);
+        ask_renew(core, slot, &slot->votes[i]); /* one that fails at once asks for a review */
     }
-    redlock_slot_touch(core, slot);
 }
 
 /* The instant up to which a quorum of votes is proved to be ours. */
@@ -216,6 +215,7 @@ void redlock_watch_extend(redlock_core *core, redlock_slot *slot, const redlock_
     slot->extend_limit = slot->deadline;
     slot->extend_once = fact->as.extend.once;
     begin_round(core, slot);
+    redlock_slot_touch(core, slot);
 }
 
 redlock_ns redlock_watch_deadline(const redlock_core *core, const redlock_slot *slot) {
