@@ -199,6 +199,7 @@ static int make_engine(redlock_client *client, redlock_core_config *config, cons
         .woken = redlock_op_woken,
         .wished = redlock_metrics_wished,
         .heard = redlock_metrics_heard,
+        .bring_near = redlock_op_bring_near,
         .has_events = redlock_event_is_pending,
         .deliver = redlock_event_deliver,
     };

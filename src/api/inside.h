@@ -159,6 +159,7 @@ redlock_status redlock_op_run(redlock_client *client, const redlock_fact *fact, 
 void redlock_op_tell(void *ctx, const redlock_wish *wish);
 size_t redlock_op_token(void *ctx, uint32_t slot, uint8_t *out, size_t size);
 void redlock_op_gone(void *ctx, uint32_t slot, void *memory);
+void redlock_op_bring_near(void *ctx, uint32_t slot);
 void redlock_op_woken(void *ctx);
 /* `size` random hex digits, 32 at most; false: no entropy. */
 bool redlock_op_random_digits(uint8_t *out, size_t size);

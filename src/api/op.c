@@ -4,11 +4,13 @@
 
 #include "api/inside.h"
 #include "base/assert.h"
+#include "base/near.h"
 #include "drive/clock.h"
 #include "drive/entropy.h"
 
 #define RANDOM_BYTES 16
 #define RANDOM_DIGITS (2 * RANDOM_BYTES)
+#define NEAR_BYTES offsetof(redlock_lock, fence) /* of a lock: what a renewal looks at */
 
 bool redlock_op_random_digits(uint8_t *out, size_t size) {
     static const char digits[] = "0123456789abcdef";
@@ -253,6 +255,13 @@ void redlock_op_gone(void *ctx, uint32_t slot, void *memory) {
     redlock_client *client = ctx;
     client->owners[slot] = (redlock_owner){NULL, NULL};
     redlock_pool_give(client->pool, memory);
+}
+
+void redlock_op_bring_near(void *ctx, uint32_t slot) {
+    const redlock_client *client = ctx;
+    if (slot < client->owner_count) {
+        redlock_bring_near(client->owners[slot].lock, NEAR_BYTES);
+    }
 }
 
 void redlock_op_woken(void *ctx) {

@@ -2,7 +2,11 @@
 #include <string.h>
 
 #include "base/mutant.h"
+#include "base/near.h"
 #include "core/inside.h"
+
+#define DUE_AT_ONCE 32u
+#define WORDS_BYTES 128u /* of name and token, behind a slot's votes */
 
 size_t redlock_core_size(void) {
     return sizeof(redlock_core);
@@ -68,6 +72,17 @@ uint32_t redlock_core_slot_count(const redlock_core *core) {
     return core->slot_count;
 }
 
+uint32_t redlock_core_slot_of(uint64_t tag) {
+    return (uint32_t)(tag >> 32);
+}
+
+void redlock_core_bring_near(const redlock_core *core, uint32_t slot) {
+    size_t votes = core->config.node_count * sizeof(redlock_vote);
+    if (slot < core->slot_count && core->slots[slot] != NULL) {
+        redlock_bring_near(core->slots[slot], sizeof(redlock_slot) + votes + WORDS_BYTES);
+    }
+}
+
 /* --- facts ----------------------------------------------------------------------------------- */
 
 static void step_ask(redlock_core *core, const redlock_fact *fact) {
@@ -82,8 +97,7 @@ static void step_ask(redlock_core *core, const redlock_fact *fact) {
 }
 
 static void step_reply(redlock_core *core, const redlock_fact *fact) {
-    uint32_t index = (uint32_t)(fact->as.reply.tag >> 32);
-    redlock_slot *slot = redlock_slot_at(core, index);
+    redlock_slot *slot = redlock_slot_at(core, redlock_core_slot_of(fact->as.reply.tag));
     redlock_vote_reply(core, &slot->votes[fact->node], (uint32_t)fact->as.reply.tag,
                        &fact->as.reply.answer);
 }
@@ -143,15 +157,26 @@ static void mutate_quorum(redlock_core *core) {
 }
 #endif
 
+/* Of many that are due together each is on its way from memory while the next is taken from the heap. */
+static void touch_due(redlock_core *core) {
+    uint32_t due[DUE_AT_ONCE], count = 0;
+    while (count < DUE_AT_ONCE && redlock_heap_deadline(&core->timers) <= core->now) {
+        due[count] = redlock_heap_first(&core->timers);
+        redlock_heap_set(&core->timers, due[count], REDLOCK_NEVER); /* its review sets it anew */
+        redlock_core_bring_near(core, due[count++]);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        redlock_slot_touch(core, core->slots[due[i]]);
+    }
+}
+
 static void step_time(redlock_core *core) {
     for (uint32_t i = 0; i < core->config.node_count; i++) {
         redlock_node_time(core, &core->nodes[i]);
         redlock_listen_time(core, &core->nodes[i]);
     }
     while (redlock_heap_deadline(&core->timers) <= core->now) {
-        uint32_t index = redlock_heap_first(&core->timers);
-        redlock_heap_set(&core->timers, index, REDLOCK_NEVER); /* its review sets it anew */
-        redlock_slot_touch(core, core->slots[index]);
+        touch_due(core);
     }
 }
 

@@ -179,6 +179,8 @@ void *redlock_core_grow(redlock_core *core, void *memory, uint32_t slot_count);
 /* The slot that the next ACQUIRE, ADOPT or LOOK must name; REDLOCK_SLOT_NONE: grow first. */
 uint32_t redlock_core_vacant(const redlock_core *core);
 uint32_t redlock_core_slot_count(const redlock_core *core);
+/* Whose command the tag of a SEND is. */
+uint32_t redlock_core_slot_of(uint64_t tag);
 /* Bytes that one slot takes; token_bytes is the longest token it will ever have (for LOOK, which
  * keeps the holder's value: REDLOCK_TOKEN_BYTES_MAX). */
 size_t redlock_core_slot_size(const redlock_core *core, size_t name_bytes, size_t token_bytes);
@@ -219,6 +221,8 @@ void redlock_core_report(const redlock_core *core, uint32_t slot, uint32_t node,
 void *redlock_core_memory(const redlock_core *core, uint32_t slot);
 /* Commands sent and not answered, over all nodes. */
 uint32_t redlock_core_inflight(const redlock_core *core);
+/* A hint: this slot is stepped soon, and may lie far off in memory. */
+void redlock_core_bring_near(const redlock_core *core, uint32_t slot);
 /* Something is to be heard from the nodes: answers, or connections that come up. */
 bool redlock_core_is_waiting(const redlock_core *core);
 

@@ -32,6 +32,8 @@
 /* What TLS itself has to say: a server that asks for more and never reads is hung up. */
 #define CONN_SEALED_BYTES_MAX 65536u
 
+#define NEAR_COUNT 8u /* answers ahead */
+
 _Static_assert(REDLOCK_RESP_REPLY_BYTES_MAX == REDLOCK_INPUT_BYTES_MIN << 4,
                "doubling meets the cap");
 _Static_assert(REDLOCK_HELLO_WORDS_BYTES <= REDLOCK_WORDS_BYTES, "a refusal is told whole");
@@ -396,17 +398,17 @@ static bool conn_load(redlock_conn *conn) {
 
 bool redlock_conn_flush_begin(redlock_conn *conn) {
     redlock_output *out = &conn->out;
-    if (out->flushing || out->is_dead || !conn_is_connected(conn) || atomic_load(&out->blocked)) {
+    if (out->flushing ||
+        (!redlock_outbox_is_open(&conn->outbox) && !redlock_output_has_bytes(out))) {
+        return false;
+    }
+    if (out->is_dead || !conn_is_connected(conn) || atomic_load(&out->blocked)) {
         return false;
     }
     if (!redlock_outbox_close(&conn->outbox, &out->pending)) {
         conn_lacks_memory(conn);
         return false;
     }
-    if (!redlock_output_has_bytes(out)) {
-        return false;
-    }
-
     /* Commands are there only behind a handshake; before that the link may be the leader's. */
     REDLOCK_ASSERT(out->pending.len == 0 || conn->state != CONN_SHAKING);
     if (redlock_output_is_written(out) && !conn_load(conn)) {
@@ -540,6 +542,13 @@ static void dispatch_lesson(redlock_conn *conn, const uint8_t *data) {
 }
 
 /* The sink may hang up: then nothing is owed any more. */
+/* The answers of a batch follow each other by a microsecond; a slot that lies far off takes longer to come. */
+static void bring_near(const redlock_conn *conn, uint32_t place, const redlock_conn_sink *sink) {
+    if (sink->bring_near != NULL && place < conn->outbox.owed.count) {
+        sink->bring_near(sink->ctx, redlock_owed_tag(&conn->outbox.owed, place));
+    }
+}
+
 static void dispatch_answer(redlock_conn *conn, const uint8_t *data, redlock_ns now,
                             const redlock_conn_sink *sink) {
     redlock_fact fact = {.kind = REDLOCK_FACT_REPLY, .node = conn->node};
@@ -550,6 +559,9 @@ static void dispatch_answer(redlock_conn *conn, const uint8_t *data, redlock_ns 
     redlock_owed owed = redlock_owed_pop(&conn->outbox.owed);
     uint32_t count = owed.batch;
     REDLOCK_ASSERT(count > 0);
+    for (uint32_t ahead = 0; count > 1 && ahead < NEAR_COUNT; ahead++) {
+        bring_near(conn, ahead, sink);
+    }
     for (uint32_t place = 0; place < count; place++) {
         fact.as.reply.tag = owed.tag;
         fact.as.reply.answer =
@@ -559,6 +571,7 @@ static void dispatch_answer(redlock_conn *conn, const uint8_t *data, redlock_ns 
             return;
         }
         owed = redlock_owed_pop(&conn->outbox.owed);
+        bring_near(conn, NEAR_COUNT - 1, sink);
     }
 }
 

@@ -30,6 +30,8 @@
 /* Where facts go: called under the mutex, once per fact, in order. */
 typedef struct redlock_conn_sink {
     void (*take)(void *ctx, const redlock_fact *fact, redlock_ns now);
+    /* A hint: an answer to this tag will be taken soon.  May be NULL. */
+    void (*bring_near)(void *ctx, uint64_t tag);
     void *ctx;
 } redlock_conn_sink;
 

@@ -307,6 +307,13 @@ static void conn_sink(void *ctx, const redlock_fact *fact, redlock_ns now) {
     step_and_carry(engine, fact, now);
 }
 
+static void conn_sink_near(void *ctx, uint64_t tag) {
+    redlock_engine *engine = ctx;
+    uint32_t slot = redlock_core_slot_of(tag);
+    redlock_core_bring_near(engine->core, slot);
+    engine->hooks.bring_near(engine->hooks.ctx, slot);
+}
+
 /* --- moving bytes ---------------------------------------------------------------------------- */
 
 /* Writes what all connections have, until a look under the mutex finds nothing.  Releases the mutex
@@ -328,7 +335,7 @@ static bool flush_all(redlock_engine *engine) {
 }
 
 static void dispatch_all(redlock_engine *engine) {
-    const redlock_conn_sink sink = {.take = conn_sink, .ctx = engine};
+    const redlock_conn_sink sink = {.take = conn_sink, .bring_near = conn_sink_near, .ctx = engine};
     redlock_ns now = redlock_clock_now();
     for (uint32_t i = 0; i < engine->conn_count; i++) {
         redlock_conn_dispatch(engine->conns[i], now, &sink);

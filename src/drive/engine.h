@@ -39,6 +39,8 @@ typedef struct redlock_engine_hooks {
     /* For counting: each wish before it is carried out, each fact from a connection before its step. */
     void (*wished)(void *ctx, const redlock_wish *wish, redlock_ns now);
     void (*heard)(void *ctx, const redlock_fact *fact, redlock_ns now);
+    /* A hint: something of this slot is told soon. */
+    void (*bring_near)(void *ctx, uint32_t slot);
     bool (*has_events)(void *ctx); /* deliver is wanted */
     void (*deliver)(void *ctx);    /* without the mutex, by one thread at a time */
 } redlock_engine_hooks;

@@ -40,6 +40,11 @@ redlock_owed redlock_owed_pop(redlock_owed_ring *ring) {
     return owed;
 }
 
+uint64_t redlock_owed_tag(const redlock_owed_ring *ring, uint32_t place) {
+    REDLOCK_ASSERT(place < ring->count);
+    return ring->at[(ring->first + place) & (ring->size - 1)].tag;
+}
+
 void redlock_owed_join(redlock_owed_ring *ring, uint32_t count) {
     REDLOCK_ASSERT(count > 0 && count <= ring->count && count <= UINT8_MAX);
     ring->at[(ring->first + ring->count - count) & (ring->size - 1)].batch = (uint8_t)count;

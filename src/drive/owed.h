@@ -24,6 +24,8 @@ typedef struct redlock_owed_ring { /* zeroed: empty; `at` is the owner's to free
 
 bool redlock_owed_push(redlock_owed_ring *ring, redlock_owed owed); /* false: no memory */
 redlock_owed redlock_owed_pop(redlock_owed_ring *ring);             /* not when it is empty */
+/* The tag of the one with so many in front of it; not beyond the end. */
+uint64_t redlock_owed_tag(const redlock_owed_ring *ring, uint32_t place);
 /* The oldest has been sent: a reply may come. */
 bool redlock_owed_is_asked(const redlock_owed_ring *ring);
 /* The newest `count` are answered by one reply. */
