@@ -468,8 +468,9 @@ static void lead_until_done(redlock_engine *engine, const redlock_call *call) {
         if (call->done) {
             break;
         }
-        if (call->may_queue && !engine->keeper_runs) {
-            keeper_start(engine); /* while the server works: who is given a lock needs it */
+        bool dozes = !redlock_core_is_waiting(engine->core);
+        if (dozes && call->may_queue && !engine->keeper_runs) {
+            keeper_start(engine); /* while there is time: who is given a lock needs it */
         }
         poll_once(engine, true);
         dispatch_all(engine);

@@ -4,7 +4,7 @@
  * completes everybody's work.  Who comes while it polls appends its bytes, writes them itself and
  * sleeps.  When the leader's own work is done, the next sleeper leads.  A lone caller therefore pays
  * no thread switch, and many callers share one connection and one write.
- * The keeper thread starts while a first acquire waits for its answer, or when something is left to do
+ * The keeper thread starts while a first acquire waits for somebody else, or when something is left to do
  * without a caller: renewals, deadlines, late answers.  It leads only while that is due, and lets a
  * caller lead as soon as one waits.
  *
