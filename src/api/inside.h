@@ -47,9 +47,7 @@ struct redlock_lock {
     bool lost;
     bool lost_wake_made;
     redlock_wake lost_wake;
-    redlock_ns held_from, renew_from;    /* for counting; 0: not held, no renewal under way */
-    redlock_ns round_timeout;            /* of a round of renewal */
-    bool renews_late;                    /* the last round has failed */
+    redlock_ns held_from;                /* for counting; 0: not held */
     uint64_t fence;                      /* fixed once acquired, like name and token */
     int64_t ttl_ms, margin_ms, renew_ms; /* as asked for: what extend computes anew from */
     size_t name_len, token_len;
@@ -134,10 +132,7 @@ void redlock_metrics_heard(void *ctx, const redlock_fact *fact, redlock_ns now);
 void redlock_metrics_held(redlock_client *client, redlock_lock *lock);
 /* Lost or released; only the first of them counts. */
 void redlock_metrics_held_no_more(redlock_client *client, redlock_lock *lock);
-void redlock_metrics_renewed(redlock_client *client, redlock_lock *lock);
-void redlock_metrics_renew_failed(redlock_client *client, redlock_lock *lock);
-/* It was extended: a renewal, if the deadline moved. */
-void redlock_metrics_extended(redlock_lock *lock);
+void redlock_metrics_renewed(redlock_client *client, uint32_t slot);
 /* What redlock_acquire is about to answer. */
 void redlock_metrics_acquired(redlock_client *client, const redlock_op *op, redlock_status status);
 

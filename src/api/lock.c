@@ -97,7 +97,6 @@ static int seek_or_adopt(redlock_client *client, const char *name, size_t name_l
         return redlock_report_refuse(op->report, REDLOCK_NOMEM, NULL);
     }
     lock->ttl_ms = (int64_t)redlock_ns_to_ms_down(fact->as.ask.seek.ttl);
-    lock->round_timeout = fact->as.ask.seek.node_timeout;
     lock->margin_ms = given->margin_ms;
     lock->renew_ms = given->renew_ms;
     label_of(client, given, lock->label);

@@ -13,25 +13,8 @@ _Static_assert(REDLOCK_SENT_MAX >= 1 && (REDLOCK_SENT_MAX & (REDLOCK_SENT_MAX - 
 
 /* --- what the engine tells ------------------------------------------------------------------- */
 
-/* The first command of a renewal, by the keeper or by an extend.  One that succeeds and does not move
- * the deadline, because that was far off already, is not told: then the next one begins here. */
-static void renew_sent(redlock_client *client, const redlock_wish *wish, redlock_ns now) {
-    redlock_lock *lock = client->owners[wish->slot].lock;
-    if (lock == NULL) {
-        return;
-    }
-    bool is_over =
-        !lock->renews_late && now >= redlock_ns_add(lock->renew_from, lock->round_timeout);
-    if (lock->renew_from == 0 || is_over) {
-        lock->renew_from = now;
-    }
-}
-
 void redlock_metrics_wished(void *ctx, const redlock_wish *wish, redlock_ns now) {
     redlock_client *client = ctx;
-    if (wish->kind == REDLOCK_WISH_SEND && wish->as.send.command.kind == REDLOCK_COMMAND_RENEW) {
-        renew_sent(client, wish, now);
-    }
     if (wish->kind == REDLOCK_WISH_SEND || wish->kind == REDLOCK_WISH_HANG_UP ||
         (wish->kind == REDLOCK_WISH_TELL && wish->slot == REDLOCK_SLOT_NONE)) {
         redlock_meter_wish(&client->meters[wish->node], wish, now);
@@ -58,7 +41,6 @@ void redlock_metrics_heard(void *ctx, const redlock_fact *fact, redlock_ns now) 
 
 void redlock_metrics_held(redlock_client *client, redlock_lock *lock) {
     lock->held_from = redlock_engine_now(client->engine);
-    lock->renew_from = 0; /* adopting asks by the same command */
     client->counts.held++;
 }
 
@@ -72,24 +54,11 @@ void redlock_metrics_held_no_more(redlock_client *client, redlock_lock *lock) {
     }
 }
 
-void redlock_metrics_extended(redlock_lock *lock) {
-    lock->renew_from = 0;
-    lock->renews_late = false;
-}
-
-void redlock_metrics_renew_failed(redlock_client *client, redlock_lock *lock) {
-    client->counts.renewals_late++;
-    lock->renews_late = true;
-}
-
-void redlock_metrics_renewed(redlock_client *client, redlock_lock *lock) {
+void redlock_metrics_renewed(redlock_client *client, uint32_t slot) {
+    redlock_ns took = redlock_core_renewal(redlock_engine_core(client->engine), slot);
     client->counts.renewals++;
-    lock->renews_late = false;
-    if (lock->renew_from != 0) {
-        redlock_histogram_add(
-            &client->counts.renew,
-            redlock_ns_since(redlock_engine_now(client->engine), lock->renew_from));
-        lock->renew_from = 0;
+    if (took > 0) {
+        redlock_histogram_add(&client->counts.renew, took);
     }
 }
 

@@ -197,15 +197,14 @@ static void tell_slot(redlock_client *client, const redlock_wish *wish) {
         return;
     case REDLOCK_TELL_RENEWED:
         lock_held(client, lock);
-        redlock_metrics_renewed(client, lock);
+        redlock_metrics_renewed(client, slot);
         redlock_event_push(client, REDLOCK_EVENT_RENEWED, lock, status, -1);
         return;
     case REDLOCK_TELL_RENEW_LATE:
-        redlock_metrics_renew_failed(client, lock);
+        client->counts.renewals_late++;
         redlock_event_push(client, REDLOCK_EVENT_RENEW_LATE, lock, status, -1);
         return;
     case REDLOCK_TELL_EXTENDED:
-        redlock_metrics_extended(lock);
         answer(client, slot, status);
         return;
     case REDLOCK_TELL_LOST:

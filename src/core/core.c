@@ -244,6 +244,10 @@ uint64_t redlock_core_fence(const redlock_core *core, uint32_t slot) {
     return redlock_slot_at(core, slot)->fence;
 }
 
+redlock_ns redlock_core_renewal(const redlock_core *core, uint32_t slot) {
+    return redlock_slot_at(core, slot)->renew_took;
+}
+
 redlock_bytes redlock_core_token(const redlock_core *core, uint32_t slot) {
     const redlock_slot *at = redlock_slot_at(core, slot);
     return (redlock_bytes){at->token, at->token_len};

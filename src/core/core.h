@@ -206,6 +206,8 @@ typedef struct redlock_vote_report {
 /* The instant up to which the lock counts as held; 0: it does not. */
 redlock_ns redlock_core_held_until(const redlock_core *core, uint32_t slot);
 uint64_t redlock_core_fence(const redlock_core *core, uint32_t slot);
+/* RENEWED: how long that took, from its first try on; 0: that was told before. */
+redlock_ns redlock_core_renewal(const redlock_core *core, uint32_t slot);
 redlock_bytes redlock_core_token(const redlock_core *core, uint32_t slot);
 /* The place in the queue, the first is 1; 0: not known, or not in one. */
 uint32_t redlock_core_place(const redlock_core *core, uint32_t slot);

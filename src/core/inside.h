@@ -135,6 +135,8 @@ typedef struct redlock_slot {
     redlock_ns deadline;                /* held means now < deadline */
     redlock_ns renew_at;                /* when the next round of renewals begins */
     redlock_ns round_from, round_limit; /* the round in progress; NEVER: none */
+    redlock_ns renew_from;              /* the first round since a quorum said yes; NEVER: none */
+    redlock_ns renew_took;              /* as it was told last; 0: nothing to tell */
     redlock_ns extend_from;             /* NEVER: no EXTEND waits */
     redlock_ns extend_limit;            /* it waits no longer: the deadline that it found */
     bool extend_once;

@@ -54,6 +54,7 @@ redlock_slot *redlock_slot_begin(redlock_core *core, const redlock_fact *fact) {
     slot->wait_deadline = REDLOCK_NEVER;
     slot->linger_until = REDLOCK_NEVER;
     slot->renew_at = REDLOCK_NEVER;
+    slot->renew_from = REDLOCK_NEVER;
     slot->round_limit = REDLOCK_NEVER;
     slot->extend_from = REDLOCK_NEVER;
     slot_lay_out(core, slot, fact->as.ask.name, token_room(fact));

@@ -59,6 +59,7 @@ static void ask_renew(redlock_core *core, redlock_slot *slot, redlock_vote *vote
 
 static void begin_round(redlock_core *core, redlock_slot *slot) {
     slot->round_from = core->now;
+    slot->renew_from = redlock_ns_min(slot->renew_from, core->now);
     slot->round_limit = redlock_ns_add(core->now, slot->seek.node_timeout);
     slot->renew_at = REDLOCK_NEVER;
     for (uint32_t i = 0; i < core->config.node_count; i++) {
@@ -106,6 +107,7 @@ static void round_failed(redlock_core *core, redlock_slot *slot) {
 static void round_review(redlock_core *core, redlock_slot *slot) {
     if (quorum_proved_at(core, slot) >= slot->round_from) {
         slot->round_limit = REDLOCK_NEVER;
+        slot->renew_from = REDLOCK_NEVER;
         slot->renew_at = next_renewal(core, slot, slot->round_from);
         answer_extend(core, slot, REDLOCK_OK);
         return;
@@ -183,6 +185,8 @@ void redlock_watch_review(redlock_core *core, redlock_slot *slot) {
     redlock_ns proved = quorum_proved_until(core, slot);
     if (proved > slot->deadline) {
         slot->deadline = proved;
+        slot->renew_took = redlock_ns_since(core->now, slot->renew_from);
+        slot->renew_from = REDLOCK_NEVER;
         redlock_slot_tell(core, slot, REDLOCK_TELL_RENEWED, REDLOCK_OK);
     }
     /* Answers may be slower than rounds: what was asked since the EXTEND is enough. */
