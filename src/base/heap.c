@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/near.h"
 
 #define CHILDREN 4u
 
@@ -50,7 +51,11 @@ static uint32_t child_first(const redlock_heap *heap, uint32_t first) {
 /* Puts `entry` where it belongs at or below the free place `index`. */
 static void entry_sink(redlock_heap *heap, uint32_t index, redlock_heap_entry entry) {
     while (index < (heap->count + CHILDREN - 2) / CHILDREN) { /* has a child */
-        uint32_t child = child_first(heap, CHILDREN * index + 1);
+        uint32_t first = CHILDREN * index + 1, next = CHILDREN * first + 1;
+        if (next < heap->count) { /* one of these is looked at next, and they may lie far off */
+            redlock_bring_near(heap->entries + next, CHILDREN * CHILDREN * sizeof heap->entries[0]);
+        }
+        uint32_t child = child_first(heap, first);
 
         if (!entry_is_before(heap->entries[child], entry)) {
             break;
