@@ -255,6 +255,8 @@ void redlock_listen_begin(redlock_core *core, redlock_slot *slot);
 void redlock_listen_end(redlock_core *core, redlock_slot *slot);
 void redlock_listen_up(redlock_core *core, uint32_t index);
 void redlock_listen_down(redlock_core *core, uint32_t index);
+/* A wake of this node was not heard: its connection is opened anew, unless that has just been done. */
+void redlock_listen_doubt(redlock_core *core, redlock_node *node);
 void redlock_listen_time(redlock_core *core, redlock_node *node);
 redlock_ns redlock_listen_deadline(const redlock_core *core, const redlock_node *node);
 bool redlock_listen_next(redlock_node *node, redlock_wish *ret_wish);

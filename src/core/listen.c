@@ -5,7 +5,8 @@
  *
  * The first slot that waits opens them, and they are closed when nobody has waited for a while.
  * They only make waiting quicker: every wake may get lost, and the polls find what it would have
- * said. */
+ * said.  A connection can die without a word to us, and the node goes on counting it: who finds by a poll
+ * that a wake was not heard has it opened anew. */
 #include "core/inside.h"
 
 #define DOUBLINGS_MAX 16u
@@ -96,6 +97,15 @@ void redlock_listen_down(redlock_core *core, uint32_t index) {
     node->listening = REDLOCK_LISTENING_OFF;
     node->wish_subscribe = false;
     listen_back_off(core, node, steady);
+}
+
+void redlock_listen_doubt(redlock_core *core, redlock_node *node) {
+    bool steady = redlock_ns_since(core->now, node->listen_at) >= REDLOCK_LINK_STEADY_NS;
+    if (node->listening == REDLOCK_LISTENING_ON && steady) {
+        listen_close(node);
+        node->listen_at = core->now;
+        redlock_listen_time(core, node);
+    }
 }
 
 static bool listen_is_late(const redlock_core *core, const redlock_node *node) {

@@ -161,6 +161,11 @@ void redlock_wait_learn_place(redlock_core *core, redlock_slot *slot) {
         bool is_in = vote->outcome == REDLOCK_OUTCOME_NO && vote->place > 0;
         place = is_in && (place == 0 || vote->place < place) ? vote->place : place;
     }
+    /* A single node only ever moves us forward.  Who is further back was woken, did not ask, and was put
+     * out: so the wake was not heard. */
+    if (core->config.node_count == 1 && slot->place != 0 && place > slot->place) {
+        redlock_listen_doubt(core, &core->nodes[0]);
+    }
     if (place != 0 && place != slot->place) {
         slot->place = place;
         redlock_slot_tell(core, slot, REDLOCK_TELL_WAITING, REDLOCK_OK);

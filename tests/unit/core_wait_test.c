@@ -69,6 +69,35 @@ static void place_that_no_node_tells_is_not_told(void **state) {
     test_stage_end(stage);
 }
 
+/* --- the ear --------------------------------------------------------------------------------- */
+
+/* How often it subscribes when a waiter has the place `before`, and when it asks again after `length` the
+ * place `after`. */
+static uint32_t subscribes_after(uint32_t before, redlock_ns length, uint32_t after) {
+    test_stage *stage = test_stage_ready_nodes(1);
+    redlock_seek seek = test_stage_seek_waiting();
+    uint32_t slot = test_stage_acquire(stage, &seek);
+    uint64_t tag = tag_of(stage, slot, 0);
+    refuse(stage, slot, 0, before);
+    subscribe_all(stage); /* who waits asks again */
+    refuse(stage, slot, 0, before);
+    test_stage_leap(stage, length);
+    test_stage_wake(stage, 0, tag);
+    refuse(stage, slot, 0, after);
+    assert_int_equal(stage->unsubscribes[0] + 1, stage->subscribes[0]);
+    uint32_t count = stage->subscribes[0];
+    test_stage_end(stage);
+    return count;
+}
+
+static void ear_that_missed_a_wake_is_opened_anew(void **state) {
+    (void)state;
+    assert_int_equal(subscribes_after(1, 2 * REDLOCK_NS_PER_S, 2), 2);
+    assert_int_equal(subscribes_after(2, 2 * REDLOCK_NS_PER_S, 2), 1); /* as before */
+    assert_int_equal(subscribes_after(2, 2 * REDLOCK_NS_PER_S, 1), 1); /* nearer */
+    assert_int_equal(subscribes_after(1, 10 * MS, 2), 1);              /* it is new */
+}
+
 /* --- polls ----------------------------------------------------------------------------------- */
 
 #define DIGITS_28 "0123456789abcdef0123456789ab"
@@ -440,6 +469,7 @@ int main(void) {
         cmocka_unit_test(ticket_is_ours_while_the_nodes_clocks_are_not_known),
         cmocka_unit_test(place_is_the_best_of_those_that_nodes_tell),
         cmocka_unit_test(place_that_no_node_tells_is_not_told),
+        cmocka_unit_test(ear_that_missed_a_wake_is_opened_anew),
         cmocka_unit_test(holder_that_hands_nothing_over_is_asked_about_often),
         cmocka_unit_test(wait_goes_on_when_nodes_refuse_for_another_reason),
         cmocka_unit_test(release_is_followed_only_by_a_waiter_that_is_found_soon),
