@@ -24,6 +24,24 @@ static int socket_open(int family) {
 #endif
 }
 
+/* A connection on which nothing is sent (the one that hears wakes) is asked whether it lives after so
+ * long, and given up half a minute after its peer was heard last; the system's own is two hours.  It also
+ * keeps a NAT from forgetting it. */
+#define KEEPALIVE_IDLE_S 15
+#define KEEPALIVE_INTERVAL_S 5
+#define KEEPALIVE_PROBES 3
+
+static void keep_alive(int fd) {
+    int on = 1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+#ifdef TCP_KEEPIDLE /* Linux and the BSDs */
+    int idle = KEEPALIVE_IDLE_S, interval = KEEPALIVE_INTERVAL_S, probes = KEEPALIVE_PROBES;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+#endif
+}
+
 /* Best effort: without them the connection is slower, or a dead peer is found later. */
 static void socket_tune(int fd, int family) {
     int on = 1;
@@ -32,7 +50,7 @@ static void socket_tune(int fd, int family) {
 #endif
     if (family != AF_UNIX) {
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-        (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+        keep_alive(fd);
     }
 }
 
