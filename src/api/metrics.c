@@ -23,7 +23,7 @@ void redlock_metrics_wished(void *ctx, const redlock_wish *wish, redlock_ns now)
 
 /* A tag comes from the network and may name anything. */
 static void slot_woken(redlock_client *client, uint64_t tag) {
-    uint64_t slot = tag >> 32;
+    uint32_t slot = redlock_core_slot_of(tag);
     if (slot < client->owner_count && client->owners[slot].op != NULL) {
         client->owners[slot].op->woken = true;
     }

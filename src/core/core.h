@@ -179,7 +179,7 @@ void *redlock_core_grow(redlock_core *core, void *memory, uint32_t slot_count);
 /* The slot that the next ACQUIRE, ADOPT or LOOK must name; REDLOCK_SLOT_NONE: grow first. */
 uint32_t redlock_core_vacant(const redlock_core *core);
 uint32_t redlock_core_slot_count(const redlock_core *core);
-/* Whose command the tag of a SEND is. */
+/* Whose command the tag of a SEND is, and who is meant by the tag of a WAKE, if it is one of ours. */
 uint32_t redlock_core_slot_of(uint64_t tag);
 /* Bytes that one slot takes; token_bytes is the longest token it will ever have (for LOOK, which
  * keeps the holder's value: REDLOCK_TOKEN_BYTES_MAX). */

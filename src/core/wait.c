@@ -65,7 +65,7 @@ static void wake_vote(redlock_core *core, redlock_slot *slot, uint32_t node) {
 }
 
 void redlock_wait_wake(redlock_core *core, uint64_t tag, uint32_t node) {
-    uint64_t index = tag >> 32;
+    uint32_t index = redlock_core_slot_of(tag);
     redlock_slot *slot = index < core->slot_count ? core->slots[index] : NULL;
     if (slot != NULL && slot->wake_number == (uint32_t)tag && slot_waits(slot) &&
         !REDLOCK_MUTANT(WAKE_IGNORED)) {

@@ -409,6 +409,7 @@ bool redlock_conn_flush_begin(redlock_conn *conn) {
         conn_lacks_memory(conn);
         return false;
     }
+
     /* Commands are there only behind a handshake; before that the link may be the leader's. */
     REDLOCK_ASSERT(out->pending.len == 0 || conn->state != CONN_SHAKING);
     if (redlock_output_is_written(out) && !conn_load(conn)) {
@@ -541,7 +542,6 @@ static void dispatch_lesson(redlock_conn *conn, const uint8_t *data) {
     }
 }
 
-/* The sink may hang up: then nothing is owed any more. */
 /* The answers of a batch follow each other by a microsecond; a slot that lies far off takes longer to come. */
 static void bring_near(const redlock_conn *conn, uint32_t place, const redlock_conn_sink *sink) {
     if (sink->bring_near != NULL && place < conn->outbox.owed.count) {
@@ -549,6 +549,7 @@ static void bring_near(const redlock_conn *conn, uint32_t place, const redlock_c
     }
 }
 
+/* The sink may hang up: then nothing is owed any more. */
 static void dispatch_answer(redlock_conn *conn, const uint8_t *data, redlock_ns now,
                             const redlock_conn_sink *sink) {
     redlock_fact fact = {.kind = REDLOCK_FACT_REPLY, .node = conn->node};

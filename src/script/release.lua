@@ -13,7 +13,8 @@
 local token = token_arg(1)
 local not_after_ms = number_arg(2, 0, NUMBER_MAX, 'not_after_ms')
 
--- Plain: nothing but the key.
+-- Plain: nothing but the key.  The two checks stand once more below: were they shared, each plain release
+-- would pay for the arguments and functions in front of them.
 if not KEYS[4] then
     if bad then
         return refuse()

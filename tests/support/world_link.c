@@ -82,6 +82,14 @@ static void link_end(redlock_world_link *link) {
     link->unanswered = 0;
 }
 
+/* One that says no more than its kind. */
+static void post_bare(redlock_world *world, redlock_happening_kind kind, uint32_t client,
+                      uint32_t node, redlock_ns at) {
+    uint32_t place;
+    redlock_world_post(world, kind, client, node, &place)->at = at;
+    redlock_happening_push(&world->queue, place);
+}
+
 void redlock_world_link_connect(redlock_world *world, uint32_t client, uint32_t node) {
     redlock_world_link *link = &world->client[client].link[node];
     REDLOCK_ASSERT(!link->is_up);
@@ -92,11 +100,8 @@ void redlock_world_link_connect(redlock_world *world, uint32_t client, uint32_t 
     if (!passes(link)) {
         return; /* nobody answers; the core gives up by itself */
     }
-    uint32_t place;
-    redlock_happening *call =
-        redlock_world_post(world, REDLOCK_HAPPENING_CALL, client, node, &place);
-    call->at = redlock_world_link_arrival(world, link, link->there, &link->there_last);
-    redlock_happening_push(&world->queue, place);
+    post_bare(world, REDLOCK_HAPPENING_CALL, client, node,
+              redlock_world_link_arrival(world, link, link->there, &link->there_last));
 }
 
 void redlock_world_link_hang_up(redlock_world *world, uint32_t client, uint32_t node) {
@@ -108,11 +113,8 @@ void redlock_world_link_hang_up(redlock_world *world, uint32_t client, uint32_t 
 
 static void send_down(redlock_world *world, uint32_t client, uint32_t node) {
     redlock_world_link *link = &world->client[client].link[node];
-    uint32_t place;
-    redlock_happening *down =
-        redlock_world_post(world, REDLOCK_HAPPENING_DOWN, client, node, &place);
-    down->at = redlock_world_link_arrival(world, link, link->back, &link->back_last);
-    redlock_happening_push(&world->queue, place);
+    post_bare(world, REDLOCK_HAPPENING_DOWN, client, node,
+              redlock_world_link_arrival(world, link, link->back, &link->back_last));
 }
 
 void redlock_world_link_node_gone(redlock_world *world, uint32_t client, uint32_t node) {
