@@ -161,8 +161,9 @@ void redlock_wait_learn_place(redlock_core *core, redlock_slot *slot) {
         bool is_in = vote->outcome == REDLOCK_OUTCOME_NO && vote->place > 0;
         place = is_in && (place == 0 || vote->place < place) ? vote->place : place;
     }
-    /* A single node only ever moves us forward.  Who is further back was woken, did not ask, and was put
-     * out: so the wake was not heard. */
+    /* A single node only ever moves forward who keeps its place.  Who is further back was put out: mostly
+     * it was woken and did not ask, so the wake was not heard.  (It may have been frozen, or the queue lost:
+     * then to listen anew does no harm.) */
     if (core->config.node_count == 1 && slot->place != 0 && place > slot->place) {
         redlock_listen_doubt(core, &core->nodes[0]);
     }
