@@ -105,8 +105,8 @@ typedef struct redlock_event {
     int64_t place;        /* WAITING: 1 is next.  It is learned when the nodes are asked */
 } redlock_event;
 
-/* Runs on whichever thread drives the client at that moment: the keeper, or a caller inside a
- * blocking call.  No lock of the library is held.  It must return soon, because renewals wait for
+/* Runs on whichever thread drives the client at that moment: the keeper, a caller inside a blocking
+ * call, or inside of redlock_client_process.  No lock of the library is held.  It must return soon, because renewals wait for
  * it, and may call only the asking functions (redlock_lock_is_held and its neighbours). */
 typedef void redlock_event_fn(const redlock_event *event, void *user);
 
@@ -149,6 +149,9 @@ typedef struct redlock_client_options {
 /* DANGEROUS, for trials only: rediss:// takes any certificate of anybody, so whoever can come between
  * reads the password and grants locks at will.  Say so to your users whenever you set it. */
 #define REDLOCK_CLIENT_TLS_NO_VERIFY 16u
+/* No keeper thread: the application's own loop keeps the locks, by redlock_client_fd, _deadline_ms and
+ * _process below.  A lock that nobody processes for is lost at its deadline. */
+#define REDLOCK_CLIENT_OWN_LOOP 32u
 
 /* Makes a client for the nodes at `urls` (redis://, rediss://, unix://; see docs/protocol.md), 1 to
  * 15 of them, odd.  Connects lazily, so it does not block but for reading the files that the options
@@ -156,8 +159,8 @@ typedef struct redlock_client_options {
  * file is wrong.
  * A rediss:// server has to prove by its certificate that it is the host of the URL, before a word is
  * said to it; otherwise calls fail with UNTRUSTED.  It is never talked to without TLS instead.
- * Returns OK, BAD_URL, UNSUPPORTED (scheme, or rediss:// in a build without TLS), EVEN_NODES,
- * SAME_NODE, INVALID, NOMEM, IO (no descriptor or thread to be had). */
+ * Returns OK, BAD_URL, UNSUPPORTED (scheme, rediss:// in a build without TLS, OWN_LOOP where there is no
+ * epoll), EVEN_NODES, SAME_NODE, INVALID, NOMEM, IO (no descriptor or thread to be had). */
 REDLOCK_API int redlock_client_create(const char *const *urls, size_t count,
                                       const redlock_client_options *options,
                                       redlock_client **ret_client, redlock_report *report);
@@ -173,6 +176,44 @@ REDLOCK_API int redlock_client_event_fd(const redlock_client *client);
 /* Takes the oldest event: 1 and *ret_event, or 0.  The queue keeps 1,024 events; when it is full
  * the oldest RENEWED goes first, LOST goes last.  Any thread, never blocks. */
 REDLOCK_API int redlock_client_next_event(redlock_client *client, redlock_event *ret_event);
+
+/* The application's own loop, for a client with REDLOCK_CLIENT_OWN_LOOP:
+ *
+ *     for (;;) {
+ *         int64_t ms = redlock_client_deadline_ms(client);
+ *         poll(fds, count, ms == REDLOCK_FOREVER ? -1 : (int)ms);      // redlock_client_fd among them
+ *         redlock_client_process(client);
+ *         ...
+ *     }
+ *
+ * (examples/loop.c is a whole program.)
+ * The library starts no thread for such a client, but one for each look-up of a host's name (and none for
+ * unix:// and literal addresses).  Calls that block (acquire, extend, release ...) drive all by
+ * themselves while they last, the client's other locks included, and may be made by any thread; between
+ * them everything is the loop's: renewals, reconnecting, learning of a loss, undoing what came late.
+ * A loop that stays away for longer than ttl - renew_ms loses its locks: is_held and remaining_ms tell
+ * it then, as always, by the clock alone; LOST and the lost_fd come with the next process. */
+
+/* A descriptor that polls readable when process has something to do; the same for the client's life, and
+ * owned by it.  Poll it (level-triggered), never read it; it is closed on exec.  It is quiet while another
+ * thread is inside of a blocking call, which does the work then.  Any thread, never blocks.
+ * -1: without REDLOCK_CLIENT_OWN_LOOP, in a forked child, or when no descriptor is to be had; then go by the
+ * deadline alone, which is at most 20 ms away while an answer is awaited.  Ask again later, if you like. */
+REDLOCK_API int redlock_client_fd(redlock_client *client);
+/* How long the loop may sleep at most before it calls process although the descriptor is quiet: 0 when
+ * something is due, at most 1,000 otherwise (a machine may be suspended meanwhile, which the loop's sleep
+ * does not count), rounded up to whole milliseconds.  REDLOCK_FOREVER: nothing is due, or another thread is
+ * inside of a blocking call; should there come to be something, the descriptor tells.  So ask after
+ * process, each time before sleeping.  Any thread, but the one loop's; never blocks.
+ * REDLOCK_FOREVER without REDLOCK_CLIENT_OWN_LOOP, and in a forked child. */
+REDLOCK_API int64_t redlock_client_deadline_ms(redlock_client *client);
+/* Does what is due and takes what has come, then calls on_event for what that led to, on this thread.
+ * Never waits for a server (over TLS it may take the milliseconds of a handshake's arithmetic), and may be
+ * called at any time, for nothing.  Returns at once while another thread is inside of a blocking call.  Any
+ * thread, one at a time: a client has one loop.  Not from on_event.
+ * What becomes of locks is told by their own questions and by events, not by what this returns:
+ * OK; INVALID: the client was made without REDLOCK_CLIENT_OWN_LOOP; FORKED. */
+REDLOCK_API int redlock_client_process(redlock_client *client);
 
 /* Declares new, empty nodes ready (`redlock init`): without it a set of three or more votes only
  * after its restart guard has passed.  Refuses a node whose peers have been in use before (it may
@@ -192,7 +233,7 @@ typedef struct redlock_acquire_options {
     /* Where no queue is used, and after failures: */
     int64_t retry_min_ms;    /* 50; -1: none.  Between attempts: this plus a random part ... */
     int64_t retry_jitter_ms; /* 250; -1: none.  ... of up to this.  Never less than 1 ms in all */
-    /* ttl/3: the keeper renews so often. REDLOCK_NO_RENEW: not at all */
+    /* ttl/3: the lock is renewed so often. REDLOCK_NO_RENEW: not at all */
     int64_t renew_ms;
     /* min(1,000, ttl/4); -1: none. The servers keep the key longer by it: how far a node's
      * clock may jump ahead without breaking P1 */
@@ -219,7 +260,8 @@ typedef struct redlock_acquire_options {
 /* Acquires `name`.  Sends to all nodes at once and returns as soon as a quorum has granted, or
  * cannot grant any more.  `options` and `report` may be NULL.
  * Blocks: for one attempt (at most connect_timeout + 3 node_timeouts), and up to wait_ms in all.
- * On OK *ret_lock is held and renewed in the background; end it with redlock_release.  On anything
+ * On OK *ret_lock is held and renewed in the background (or by the application's loop, where the client
+ * has no keeper); end it with redlock_release.  On anything
  * else nothing is held, and what single nodes had granted is being undone.
  *   HELD         somebody else has it (wait_ms was 0, or the tries are used up)
  *   TIMEOUT      somebody else had it all the time

@@ -8,6 +8,7 @@
 #include "api/inside.h"
 #include "core/quorum.h"
 #include "drive/entropy.h"
+#include "drive/loop.h"
 #include "drive/private.h"
 #include "wire/step.h"
 #include "wire/url.h"
@@ -52,7 +53,7 @@ static bool read_config(const redlock_client_options *options, uint32_t node_cou
         take_number(options->inflight_max, INFLIGHT_MAX, INFLIGHT_LIMIT, &inflight);
     uint32_t known = REDLOCK_CLIENT_GUARD_ON | REDLOCK_CLIENT_GUARD_OFF |
                      REDLOCK_CLIENT_EVEN_NODES | REDLOCK_CLIENT_EVENT_QUEUE |
-                     REDLOCK_CLIENT_TLS_NO_VERIFY;
+                     REDLOCK_CLIENT_TLS_NO_VERIFY | REDLOCK_CLIENT_OWN_LOOP;
     if (!good || (options->flags & ~known) != 0) {
         return false;
     }
@@ -210,6 +211,9 @@ static int make_engine(redlock_client *client, redlock_core_config *config, cons
     redlock_bytes label = redlock_bytes_of(client->label);
     client->engine = redlock_engine_create(config, urls, label, redlock_bytes_of(prefix), &hooks);
     if (client->engine != NULL) {
+        if (client->has_own_loop) {
+            redlock_engine_use_own_loop(client->engine);
+        }
         return REDLOCK_OK;
     }
     return redlock_report_refuse(report, errno == ENOMEM ? REDLOCK_NOMEM : REDLOCK_IO, NULL);
@@ -254,6 +258,11 @@ static int client_fill(redlock_client *client, const redlock_url *urls, size_t c
         strlen(prefix) > REDLOCK_PREFIX_BYTES_MAX) {
         return redlock_report_refuse(report, REDLOCK_INVALID,
                                      "a client option is out of its range: see redlock.h");
+    }
+    client->has_own_loop = (options->flags & REDLOCK_CLIENT_OWN_LOOP) != 0;
+    if (client->has_own_loop && !redlock_loop_is_supported()) {
+        return redlock_report_refuse(report, REDLOCK_UNSUPPORTED,
+                                     "REDLOCK_CLIENT_OWN_LOOP needs epoll, so Linux");
     }
     if (options->label != NULL && options->label[0] != '\0') {
         redlock_options_label(options->label, client->label);

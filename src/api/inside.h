@@ -72,6 +72,7 @@ struct redlock_client {
     redlock_engine *engine;
     uint32_t node_count, quorum;
     bool guarded, queues_events;
+    bool has_own_loop; /* the application's: there is no keeper */
     int64_t ttl_max_ms;
     redlock_event_fn *on_event;
     void *user;

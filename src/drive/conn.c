@@ -455,6 +455,10 @@ bool redlock_conn_flush_end(redlock_conn *conn) {
 
 /* --- polling and reading --------------------------------------------------------------------- */
 
+bool redlock_conn_is_doomed(const redlock_conn *conn) {
+    return conn->doomed;
+}
+
 int redlock_conn_poll_want(redlock_conn *conn, short *ret_events) {
     *ret_events = 0;
     conn->in.fd = -1;

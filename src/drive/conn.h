@@ -74,6 +74,8 @@ bool redlock_conn_flush_end(redlock_conn *conn);
  * the leader may call it, between its polls.  It may make news: ask redlock_conn_has_news after it,
  * and before polling. */
 int redlock_conn_poll_want(redlock_conn *conn, short *ret_events);
+/* [locked] The next redlock_conn_poll_want may close the descriptor that an earlier one gave. */
+bool redlock_conn_is_doomed(const redlock_conn *conn);
 /* [leader] Reads what there is, without blocking; `revents` as poll gave them.  At most once after
  * each redlock_conn_poll_want. */
 void redlock_conn_receive(redlock_conn *conn, short revents);

@@ -1,21 +1,28 @@
 /* engine.c -- the threads around the core.  States of leadership, all under the mutex:
  *
  *   nobody --caller waits--> caller leads --its work done--> hand_over --> heir | keeper | nobody
- *   nobody --something due--> keeper leads --a caller waits, or nothing due--> hand_over */
+ *   nobody --something due--> keeper leads --a caller waits, or nothing due--> hand_over
+ *
+ * With the application's own loop there is no keeper, and instead of its line:
+ *
+ *   nobody --process--> the loop's thread leads for one round, without waiting --> hand_over
+ *
+ * The loop's descriptor is silent while a caller leads, because who leads hears everything.  When
+ * hand_over leaves it to nobody, and only then, it waits for what the connections want (loop_arm).
+ * What else the sleeping loop cannot know, a nearer deadline or news that no descriptor tells, raises
+ * the wake, which is one of the descriptors. */
 #include "drive/engine.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/assert.h"
 #include "drive/clock.h"
-#include "drive/conn.h"
+#include "drive/pollset.h"
 #include "drive/resolve.h"
 #include "drive/spin.h"
-#include "drive/wake.h"
 
 #define SLOTS_FIRST 16u
 /* poll and condition variables run on a clock that stops in suspend: look again at least so often,
@@ -27,8 +34,6 @@
  * with all that it has not read yet: a RELEASE behind a grant would never be executed. */
 #define LINGER_NS_MAX (UINT64_C(250) * REDLOCK_NS_PER_MS)
 
-#define CONNS_MAX (2u * REDLOCK_NODE_MAX)
-
 struct redlock_engine {
     pthread_mutex_t mutex;
     redlock_fork fork;
@@ -38,9 +43,8 @@ struct redlock_engine {
     void *table;
     redlock_resolver *resolver;
     redlock_tls *tls; /* NULL: no URL needs it */
-    redlock_wake wake;
-    redlock_conn *conns[CONNS_MAX]; /* for commands, one a node; behind them those that listen */
-    uint32_t node_count, conn_count;
+    redlock_sources sources;
+    uint32_t node_count;
     uint8_t channel[REDLOCK_CHANNEL_BYTES];
     uint8_t label[REDLOCK_NAME_BYTES_MAX], prefix[REDLOCK_NAME_BYTES_MAX];
     bool leading, polling, delivering;
@@ -56,6 +60,9 @@ struct redlock_engine {
     pthread_t keeper;
     pthread_cond_t keeper_cond;
     bool keeper_runs, stopping;
+    bool has_own_loop;       /* the application's: the keeper never starts */
+    bool loop_is_deaf;       /* the loop's descriptor does not tell everything */
+    redlock_ns loop_until;   /* when the sleeping loop calls process; 0: it is awake and will ask */
     uint32_t leaving;        /* calls that were done while others led, and are not out yet */
     redlock_ns ends_at;      /* nothing is waited for beyond this */
     redlock_ns left_at;      /* when the last leader left */
@@ -98,21 +105,21 @@ static void mutex_init(pthread_mutex_t *mutex) {
 static bool engine_make_parts(redlock_engine *engine, const redlock_core_config *config,
                               const redlock_url *urls, redlock_bytes label, redlock_bytes prefix) {
     engine->core = malloc(redlock_core_size());
-    engine->resolver = redlock_resolver_create(&engine->wake);
+    engine->resolver = redlock_resolver_create(&engine->sources.wake);
     if (engine->core == NULL || engine->resolver == NULL) {
         return false;
     }
     redlock_core_init(engine->core, config);
     redlock_bytes channel = keep_bytes(engine->channel, sizeof engine->channel,
                                        (redlock_bytes){config->channel, sizeof config->channel});
-    for (uint32_t i = 0; i < engine->conn_count; i++) {
+    for (uint32_t i = 0; i < engine->sources.conn_count; i++) {
         uint32_t node = i % engine->node_count;
-        engine->conns[i] =
+        engine->sources.conns[i] =
             i < engine->node_count
                 ? redlock_conn_create(node, &urls[node], label, prefix, engine->resolver)
                 : redlock_conn_create_listening(node, &urls[node], label, channel,
                                                 engine->resolver);
-        if (engine->conns[i] == NULL) {
+        if (engine->sources.conns[i] == NULL) {
             return false;
         }
     }
@@ -121,12 +128,13 @@ static bool engine_make_parts(redlock_engine *engine, const redlock_core_config 
 
 /* Of a half-built one, too: there is nothing to stop in it. */
 static void engine_free(redlock_engine *engine) {
-    for (uint32_t i = 0; i < engine->conn_count; i++) {
-        redlock_conn_destroy(engine->conns[i]);
+    redlock_loop_close(&engine->sources.loop);
+    for (uint32_t i = 0; i < engine->sources.conn_count; i++) {
+        redlock_conn_destroy(engine->sources.conns[i]);
     }
     redlock_tls_destroy(engine->tls);
     redlock_resolver_destroy(engine->resolver);
-    redlock_wake_deinit(&engine->wake);
+    redlock_wake_deinit(&engine->sources.wake);
     if (!redlock_fork_is_child(&engine->fork)) {
         (void)pthread_cond_destroy(&engine->keeper_cond);
         (void)pthread_cond_destroy(&engine->changed);
@@ -145,7 +153,7 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
     if (engine == NULL) {
         return NULL;
     }
-    if (!redlock_wake_init(&engine->wake)) {
+    if (!redlock_wake_init(&engine->sources.wake)) {
         int saved = errno;
         free(engine);
         errno = saved;
@@ -156,10 +164,11 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
     cond_init(&engine->changed);
     redlock_fork_init(&engine->fork);
     redlock_list_init(&engine->waiters);
+    redlock_loop_init(&engine->sources.loop);
     engine->ends_at = REDLOCK_NEVER;
     engine->hooks = *hooks;
     engine->node_count = config->node_count;
-    engine->conn_count = 2 * config->node_count;
+    engine->sources.conn_count = 2 * config->node_count;
     label = keep_bytes(engine->label, sizeof engine->label, label);
     prefix = keep_bytes(engine->prefix, sizeof engine->prefix, prefix);
     if (!engine_make_parts(engine, config, urls, label, prefix)) {
@@ -172,8 +181,8 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
 
 bool redlock_engine_set_tls(redlock_engine *engine, redlock_tls *take_tls) {
     engine->tls = take_tls;
-    for (uint32_t i = 0; i < engine->conn_count; i++) {
-        if (!redlock_conn_set_tls(engine->conns[i], take_tls)) {
+    for (uint32_t i = 0; i < engine->sources.conn_count; i++) {
+        if (!redlock_conn_set_tls(engine->sources.conns[i], take_tls)) {
             return false;
         }
     }
@@ -239,22 +248,23 @@ bool redlock_engine_reserve(redlock_engine *engine) {
 static void carry_out(redlock_engine *engine, const redlock_wish *wish) {
     switch (wish->kind) {
     case REDLOCK_WISH_SEND:
-        redlock_conn_send(engine->conns[wish->node], wish->as.send.tag, &wish->as.send.command);
+        redlock_conn_send(engine->sources.conns[wish->node], wish->as.send.tag,
+                          &wish->as.send.command);
         return;
     case REDLOCK_WISH_CONNECT:
-        redlock_conn_connect(engine->conns[wish->node]);
+        redlock_conn_connect(engine->sources.conns[wish->node]);
         engine->links_changed = true;
         return;
     case REDLOCK_WISH_HANG_UP:
-        redlock_conn_hang_up(engine->conns[wish->node]);
+        redlock_conn_hang_up(engine->sources.conns[wish->node]);
         engine->links_changed = true;
         return;
     case REDLOCK_WISH_SUBSCRIBE:
-        redlock_conn_connect(engine->conns[engine->node_count + wish->node]);
+        redlock_conn_connect(engine->sources.conns[engine->node_count + wish->node]);
         engine->links_changed = true;
         return;
     case REDLOCK_WISH_UNSUBSCRIBE:
-        redlock_conn_hang_up(engine->conns[engine->node_count + wish->node]);
+        redlock_conn_hang_up(engine->sources.conns[engine->node_count + wish->node]);
         engine->links_changed = true;
         return;
     case REDLOCK_WISH_TELL:
@@ -320,15 +330,15 @@ static void conn_sink_near(void *ctx, uint64_t tag) {
  * while it writes.  True when a polling leader has to look again. */
 static bool flush_all(redlock_engine *engine) {
     bool look_again = false;
-    for (uint32_t i = 0; i < engine->conn_count;) {
-        if (!redlock_conn_flush_begin(engine->conns[i])) {
+    for (uint32_t i = 0; i < engine->sources.conn_count;) {
+        if (!redlock_conn_flush_begin(engine->sources.conns[i])) {
             i++;
             continue;
         }
         redlock_engine_unlock(engine);
-        redlock_conn_write(engine->conns[i]);
+        redlock_conn_write(engine->sources.conns[i]);
         redlock_engine_lock(engine);
-        look_again = redlock_conn_flush_end(engine->conns[i]) || look_again;
+        look_again = redlock_conn_flush_end(engine->sources.conns[i]) || look_again;
         i = 0; /* others may have appended anywhere meanwhile */
     }
     return look_again;
@@ -337,22 +347,13 @@ static bool flush_all(redlock_engine *engine) {
 static void dispatch_all(redlock_engine *engine) {
     const redlock_conn_sink sink = {.take = conn_sink, .bring_near = conn_sink_near, .ctx = engine};
     redlock_ns now = redlock_clock_now();
-    for (uint32_t i = 0; i < engine->conn_count; i++) {
-        redlock_conn_dispatch(engine->conns[i], now, &sink);
+    for (uint32_t i = 0; i < engine->sources.conn_count; i++) {
+        redlock_conn_dispatch(engine->sources.conns[i], now, &sink);
     }
     if (redlock_core_deadline(engine->core) <= now) {
         const redlock_fact time = {.kind = REDLOCK_FACT_TIME};
         step_and_carry(engine, &time, now);
     }
-}
-
-static bool any_news(const redlock_engine *engine) {
-    for (uint32_t i = 0; i < engine->conn_count; i++) {
-        if (redlock_conn_has_news(engine->conns[i])) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Whole milliseconds, rounded up: rounding down would spin through the last one. */
@@ -361,74 +362,37 @@ static int poll_timeout_ms(redlock_ns until, redlock_ns now) {
     return (int)redlock_ns_to_ms_up(left);
 }
 
-/* As long as nothing is there, and no longer than a spin takes. */
-static int poll_spinning(struct pollfd *fds, nfds_t count) {
-    redlock_ns begun = redlock_clock_now();
-    int ready;
-    do {
-        ready = poll(fds, count, 0);
-    } while (ready == 0 && redlock_spin_again(begun));
-    return ready;
-}
-
-/* What is to be polled: the wake first, then whatever connections want. */
-typedef struct poll_set {
-    struct pollfd fds[CONNS_MAX + 1];
-    uint32_t conn_of[CONNS_MAX + 1];
-    nfds_t count;
-} poll_set;
-
-static void poll_set_fill(poll_set *set, redlock_engine *engine) {
-    set->fds[0] = (struct pollfd){.fd = engine->wake.read_fd, .events = POLLIN};
-    set->count = 1;
-    engine->links_changed = false;
-    for (uint32_t i = 0; i < engine->conn_count; i++) {
-        short events = 0;
-        int fd = redlock_conn_poll_want(engine->conns[i], &events);
-        if (fd >= 0) {
-            set->fds[set->count] = (struct pollfd){.fd = fd, .events = events};
-            set->conn_of[set->count++] = i;
-        }
-    }
-}
-
-static void poll_set_receive(const poll_set *set, redlock_engine *engine) {
-    for (nfds_t i = 1; i < set->count; i++) {
-        if (set->fds[i].revents != 0) {
-            redlock_conn_receive(engine->conns[set->conn_of[i]], set->fds[i].revents);
-        }
-    }
-}
-
 /* One poll of everything, without the mutex; what came in is received but not yet dispatched. */
-static void poll_once(redlock_engine *engine, bool for_caller) {
-    poll_set set;
-    poll_set_fill(&set, engine);
+static void poll_once(redlock_engine *engine, redlock_poll_manner manner) {
+    redlock_pollset set;
+    redlock_pollset_fill(&set, &engine->sources);
+    engine->links_changed = false;
     redlock_ns now = redlock_clock_now();
     engine->poll_until = redlock_ns_min(redlock_core_deadline(engine->core), engine->ends_at);
-    if (any_news(engine) || engine->poll_until <= now) {
+    if (manner != REDLOCK_POLL_LOOKS &&
+        (redlock_sources_have_news(&engine->sources) || engine->poll_until <= now)) {
         return;
     }
     bool awaits = redlock_core_is_waiting(engine->core);
-    bool spins = for_caller && awaits && redlock_spin_is_due(&engine->leader_spin);
-    engine->polling = true;
+    if (manner == REDLOCK_POLL_SPINS && !(awaits && redlock_spin_is_due(&engine->leader_spin))) {
+        manner = REDLOCK_POLL_SLEEPS;
+    }
+    int timeout_ms = poll_timeout_ms(engine->poll_until, now);
+    bool paid = false;
+    engine->polling = manner != REDLOCK_POLL_LOOKS;
     engine->dozing = !awaits;
     redlock_engine_unlock(engine);
-    int ready = spins ? poll_spinning(set.fds, set.count) : 0;
-    bool paid = ready != 0;
-    if (!paid) {
-        ready = poll(set.fds, set.count, poll_timeout_ms(engine->poll_until, now));
-    }
+    int ready = redlock_pollset_wait(&set, manner, timeout_ms, &paid);
     if (ready > 0) {
-        poll_set_receive(&set, engine);
+        redlock_pollset_receive(&set, &engine->sources);
     }
     redlock_engine_lock(engine);
-    if (spins) {
+    if (manner == REDLOCK_POLL_SPINS) {
         redlock_spin_learn(&engine->leader_spin, paid);
     }
     engine->polling = false;
     if (ready > 0 && set.fds[0].revents != 0) {
-        redlock_wake_clear(&engine->wake);
+        redlock_wake_clear(&engine->sources.wake);
         engine->hooks.woken(engine->hooks.ctx);
     }
 }
@@ -457,9 +421,14 @@ static void keeper_start(redlock_engine *engine) {
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+static bool may_start_keeper(const redlock_engine *engine) {
+    return !engine->keeper_runs && !engine->has_own_loop;
+}
+
 static void lead_until_done(redlock_engine *engine, const redlock_call *call) {
     REDLOCK_ASSERT(!engine->leading);
     engine->leading = true;
+    (void)redlock_loop_arm(&engine->sources.loop, false); /* else the loop wakes in vain */
     engine->heir = NULL;
     for (;;) {
         (void)flush_all(
@@ -469,10 +438,10 @@ static void lead_until_done(redlock_engine *engine, const redlock_call *call) {
             break;
         }
         bool dozes = !redlock_core_is_waiting(engine->core);
-        if (dozes && call->may_queue && !engine->keeper_runs) {
+        if (dozes && call->may_queue && may_start_keeper(engine)) {
             keeper_start(engine); /* while there is time: who is given a lock needs it */
         }
-        poll_once(engine, true);
+        poll_once(engine, REDLOCK_POLL_SPINS);
         dispatch_all(engine);
     }
     engine->leading = false;
@@ -490,9 +459,10 @@ static void help_leader(redlock_engine *engine) {
     bool wakes_early =
         engine->dozing && engine->leader_spin.rests == 0 && redlock_core_is_waiting(engine->core);
     engine->dozing = engine->dozing && !wakes_early;
-    if (wakes_early || look_again || engine->links_changed || any_news(engine) ||
+    if (wakes_early || look_again || engine->links_changed ||
+        redlock_sources_have_news(&engine->sources) ||
         redlock_core_deadline(engine->core) < engine->poll_until) {
-        redlock_wake_raise(&engine->wake);
+        redlock_wake_raise(&engine->sources.wake);
     }
 }
 
@@ -565,7 +535,7 @@ void redlock_engine_step(redlock_engine *engine, const redlock_fact *fact) {
 }
 
 void redlock_engine_wake(redlock_engine *engine) {
-    redlock_wake_raise(&engine->wake);
+    redlock_wake_raise(&engine->sources.wake);
 }
 
 void redlock_engine_wait_change(redlock_engine *engine) {
@@ -607,10 +577,11 @@ static void keeper_lead(redlock_engine *engine) {
             break;
         }
         bool due = redlock_core_deadline(engine->core) <= redlock_clock_now();
-        if (!due && !any_news(engine) && !redlock_core_is_waiting(engine->core)) {
+        if (!due && !redlock_sources_have_news(&engine->sources) &&
+            !redlock_core_is_waiting(engine->core)) {
             break;
         }
-        poll_once(engine, false);
+        poll_once(engine, REDLOCK_POLL_SLEEPS);
     }
     engine->leading = false;
     hand_over(engine);
@@ -619,7 +590,7 @@ static void keeper_lead(redlock_engine *engine) {
 /* When the keeper has to lead, if no caller does: at the next deadline, or when answers that nobody
  * waits for have had time to come. */
 static redlock_ns keeper_due(const redlock_engine *engine) {
-    if (any_news(engine)) {
+    if (redlock_sources_have_news(&engine->sources)) {
         return 0;
     }
     redlock_ns due = redlock_core_deadline(engine->core);
@@ -649,6 +620,61 @@ static void *keeper_main(void *ctx) {
     return NULL;
 }
 
+/* --- the application's loop ------------------------------------------------------------------ */
+
+/* When the loop has to call process though its descriptor is quiet. */
+static redlock_ns loop_due(const redlock_engine *engine) {
+    if (!redlock_loop_is_open(&engine->sources.loop) || engine->loop_is_deaf) {
+        return keeper_due(engine);
+    }
+    return redlock_sources_have_news(&engine->sources) ? 0 : redlock_core_deadline(engine->core);
+}
+
+/* Nobody leads: what is awaited becomes what the loop's descriptor tells. */
+static void loop_arm(redlock_engine *engine) {
+    if (redlock_loop_is_open(&engine->sources.loop)) {
+        engine->loop_is_deaf = !redlock_sources_arm_loop(&engine->sources);
+    }
+    if (loop_due(engine) < engine->loop_until) {
+        redlock_wake_raise(&engine->sources.wake);
+    }
+}
+
+void redlock_engine_use_own_loop(redlock_engine *engine) {
+    engine->has_own_loop = true;
+}
+
+int redlock_engine_loop_fd(redlock_engine *engine) {
+    if (engine->has_own_loop && !redlock_loop_is_open(&engine->sources.loop) &&
+        redlock_loop_open(&engine->sources.loop) && !engine->leading && engine->heir == NULL) {
+        loop_arm(engine);
+    }
+    return engine->sources.loop.fd;
+}
+
+redlock_ns redlock_engine_loop_due(redlock_engine *engine) {
+    bool is_led = engine->leading || engine->heir != NULL;
+    engine->loop_until = is_led ? REDLOCK_NEVER : loop_due(engine);
+    return engine->loop_until;
+}
+
+void redlock_engine_process(redlock_engine *engine) {
+    REDLOCK_ASSERT(engine->has_own_loop);
+    engine->loop_until = 0;
+    if (engine->leading || engine->heir != NULL) {
+        return;
+    }
+    engine->leading = true;
+    poll_once(engine, REDLOCK_POLL_LOOKS);
+    dispatch_all(engine);
+    (void)flush_all(engine);
+    engine->leading = false;
+    hand_over(engine);
+    deliver_events(engine); /* they may take their time: a caller leads meanwhile */
+}
+
+/* --- handing over ---------------------------------------------------------------------------- */
+
 /* The newest if it is looking, because that one needs no wake; else the oldest. */
 static redlock_call *heir_of(const redlock_engine *engine) {
     redlock_link *first = redlock_list_first(&engine->waiters);
@@ -672,8 +698,15 @@ static void hand_over(redlock_engine *engine) {
         return;
     }
     engine->left_at = redlock_clock_now();
+    if (engine->stopping) {
+        return;
+    }
+    if (engine->has_own_loop) {
+        loop_arm(engine);
+        return;
+    }
     redlock_ns due = keeper_due(engine);
-    if (due == REDLOCK_NEVER || engine->stopping) {
+    if (due == REDLOCK_NEVER) {
         return;
     }
     if (!engine->keeper_runs) {
@@ -733,7 +766,7 @@ static void linger(redlock_engine *engine) {
         redlock_ns_min(engine->ends_at, redlock_ns_add(redlock_clock_now(), LINGER_NS_MAX));
     (void)flush_all(engine);
     while (redlock_core_inflight(engine->core) > 0 && redlock_clock_now() < engine->ends_at) {
-        poll_once(engine, false);
+        poll_once(engine, REDLOCK_POLL_SLEEPS);
         dispatch_all(engine);
         (void)flush_all(engine);
     }
@@ -751,7 +784,7 @@ void redlock_engine_stop(redlock_engine *engine) {
     (void)pthread_cond_signal(&engine->keeper_cond);
     redlock_engine_unlock(engine);
     if (runs) {
-        redlock_wake_raise(&engine->wake);
+        redlock_wake_raise(&engine->sources.wake);
         (void)pthread_join(engine->keeper, NULL);
     }
     linger(engine);

@@ -7,6 +7,8 @@
  * The keeper thread starts while a first acquire waits for somebody else, or when something is left to do
  * without a caller: renewals, deadlines, late answers.  It leads only while that is due, and lets a
  * caller lead as soon as one waits.
+ * Instead of the keeper an application may have its own loop do that work: it polls one descriptor, and
+ * calls process when that is readable or the deadline has come.
  *
  * Calls marked [locked] want the mutex held and come back with it held; those that may release it in
  * between say so. */
@@ -63,6 +65,16 @@ redlock_engine *redlock_engine_create(const redlock_core_config *config, const r
 /* What rediss URLs need, for all connections: before the first step.  False: no memory; taken all
  * the same. */
 bool redlock_engine_set_tls(redlock_engine *engine, redlock_tls *take_tls);
+/* The keeper never starts; the application's loop calls redlock_engine_process.  Before the first step. */
+void redlock_engine_use_own_loop(redlock_engine *engine);
+/* [locked] The loop's descriptor, made by the first call; -1: there is none. */
+int redlock_engine_loop_fd(redlock_engine *engine);
+/* [locked] When the loop has to call process though its descriptor is quiet; it is expected to sleep
+ * until then.  REDLOCK_NEVER: not at all, or a caller leads. */
+redlock_ns redlock_engine_loop_due(redlock_engine *engine);
+/* [locked] Does what is due and takes what has come, without waiting, unless somebody leads.  Releases
+ * the mutex in between.  With a loop of its own only. */
+void redlock_engine_process(redlock_engine *engine);
 /* Ends the keeper; no caller may be inside, and none may come.  Nothing to do in a forked child. */
 void redlock_engine_stop(redlock_engine *engine);
 /* Stops and frees.  In a forked child frees memory only.  NULL is fine. */

@@ -33,6 +33,8 @@ static const int faults[][8] = {
                          EADDRNOTAVAIL},
     [TORTURE_DLOPEN] = {ENOENT},
     [TORTURE_DLSYM] = {ENOENT},
+    [TORTURE_EPOLL_CREATE] = {EMFILE, ENFILE, ENOMEM},
+    [TORTURE_EPOLL_CTL] = {ENOMEM, ENOSPC},
     [TORTURE_EVENTFD] = {EMFILE, ENFILE, ENOMEM},
     [TORTURE_FCNTL] = {EMFILE},
     [TORTURE_FSTAT] = {EIO, ENOMEM},
@@ -67,7 +69,9 @@ static bool moves_bytes(torture_call call) {
 
 static bool is_best_effort(torture_call call) {
     return call == TORTURE_CLOSE || call == TORTURE_SETSOCKOPT || call == TORTURE_MMAP ||
-           call == TORTURE_MADVISE || call == TORTURE_MUNMAP || call == TORTURE_GETHOSTNAME;
+           call == TORTURE_MADVISE || call == TORTURE_MUNMAP || call == TORTURE_GETHOSTNAME ||
+           call == TORTURE_EPOLL_CREATE ||
+           call == TORTURE_EPOLL_CTL; /* the deadline alone will do */
 }
 
 bool torture_is_harmless(torture_call call, int fault) {
@@ -250,6 +254,15 @@ int torture_close(torture_site *site, int fd) {
     int rc = close(fd);
 
     return fails(site) ? -1 : rc;
+}
+
+int torture_epoll_create1(torture_site *site, int flags) {
+    return fails(site) ? -1 : epoll_create1(flags);
+}
+
+int torture_epoll_ctl(torture_site *site, int set, int operation, int fd,
+                      struct epoll_event *wanted) {
+    return fails(site) ? -1 : epoll_ctl(set, operation, fd, wanted);
 }
 
 int torture_eventfd(torture_site *site, unsigned count, int flags) {

@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -28,6 +29,8 @@ typedef enum torture_call { /* which faults make sense: torture_faults_of */
                             TORTURE_CONNECT,
                             TORTURE_DLOPEN,
                             TORTURE_DLSYM,
+                            TORTURE_EPOLL_CREATE,
+                            TORTURE_EPOLL_CTL,
                             TORTURE_EVENTFD,
                             TORTURE_FCNTL,
                             TORTURE_FSTAT,
@@ -75,6 +78,9 @@ int torture_close(torture_site *site, int fd);
 int torture_connect(torture_site *site, int fd, const struct sockaddr *at, socklen_t len);
 void *torture_dlopen(torture_site *site, const char *path, int flags);
 void *torture_dlsym(torture_site *site, void *library, const char *name);
+int torture_epoll_create1(torture_site *site, int flags);
+int torture_epoll_ctl(torture_site *site, int set, int operation, int fd,
+                      struct epoll_event *wanted);
 int torture_eventfd(torture_site *site, unsigned count, int flags);
 int torture_fcntl(torture_site *site, int fd, int command, int argument);
 int torture_fstat(torture_site *site, int fd, struct stat *about);
@@ -113,6 +119,9 @@ ssize_t torture_write(torture_site *site, int fd, const void *bytes, size_t size
 #define connect(...) torture_connect(TORTURE_SITE("connect", TORTURE_CONNECT), __VA_ARGS__)
 #define dlopen(...) torture_dlopen(TORTURE_SITE("dlopen", TORTURE_DLOPEN), __VA_ARGS__)
 #define dlsym(...) torture_dlsym(TORTURE_SITE("dlsym", TORTURE_DLSYM), __VA_ARGS__)
+#define epoll_create1(...)                                                                         \
+    torture_epoll_create1(TORTURE_SITE("epoll_create1", TORTURE_EPOLL_CREATE), __VA_ARGS__)
+#define epoll_ctl(...) torture_epoll_ctl(TORTURE_SITE("epoll_ctl", TORTURE_EPOLL_CTL), __VA_ARGS__)
 #define eventfd(...) torture_eventfd(TORTURE_SITE("eventfd", TORTURE_EVENTFD), __VA_ARGS__)
 #define fcntl(...) torture_fcntl(TORTURE_SITE("fcntl", TORTURE_FCNTL), __VA_ARGS__)
 #define fstat(...) torture_fstat(TORTURE_SITE("fstat", TORTURE_FSTAT), __VA_ARGS__)

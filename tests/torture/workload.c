@@ -5,6 +5,7 @@
  * failure or none on success are complaints; so is any failure in a strict run. */
 #include "workload.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -354,6 +355,54 @@ static void losing(torture_run *run) {
     end(run, client, urls, 1, &options);
 }
 
+static void count_renewals(const redlock_event *event, void *user) {
+    *(int *)user += event->kind == REDLOCK_EVENT_RENEWED;
+}
+
+/* Turns the client's loop until the lock was renewed twice more, or for a while where that may fail. */
+static void loop_turn(torture_run *run, redlock_client *client, const int *renewed) {
+    int64_t until = test_now_ms() + (run->is_strict ? wait_of(run) : 10);
+    int enough = *renewed + 2;
+
+    while (*renewed < enough && test_now_ms() < until) {
+        struct pollfd news = {.fd = redlock_client_fd(client), .events = POLLIN};
+        int64_t ms = redlock_client_deadline_ms(client);
+
+        (void)poll(&news, 1, (int)(ms < 100 ? ms : 100));
+        SAYS(run, redlock_client_process(client));
+    }
+    CLAIM(run, !run->is_strict || *renewed >= enough, *renewed);
+}
+
+/* No keeper: the loop renews, and connects again. */
+static void own_loop(torture_run *run) {
+    const char *const urls[] = {unix_url};
+    redlock_client_options options = REDLOCK_INIT(redlock_client_options);
+    redlock_acquire_options once = options_of(run, 0);
+    int renewed = 0;
+
+    options.flags = REDLOCK_CLIENT_OWN_LOOP;
+    options.on_event = count_renewals;
+    options.user = &renewed;
+    once.renew_ms = 2;
+    redlock_client *client = create(run, urls, 1, &options);
+
+    if (client != NULL) {
+        redlock_lock *lock = acquire(run, client, "job", &once);
+
+        if (lock != NULL) {
+            loop_turn(run, client, &renewed);
+            free(test_server_ask(server, "CLIENT", "KILL", "TYPE", "normal", NULL));
+            loop_turn(run, client, &renewed);
+            SAYS(run, redlock_extend(lock, 0, NULL));
+            loop_turn(run, client, &renewed);
+        }
+        release(run, lock);
+    }
+    options.flags = 0; /* what follows has nobody to turn a loop */
+    end(run, client, urls, 1, &options);
+}
+
 /* The server throws everybody out between two calls; it costs a call at most. */
 static void killed(torture_run *run) {
     const char *const urls[] = {unix_url};
@@ -565,6 +614,7 @@ const torture_workload torture_workloads[] = {
     {"many locks", many},
     {"waiting in the queue", waiting},
     {"renewing and losing", losing},
+    {"a loop of the application's own", own_loop},
     {"connections that are killed", killed},
     {"a server by its name, with a password from a file", by_name},
     {"a server behind TLS", by_tls},
