@@ -24,7 +24,7 @@ static redlock_client *client, *other;
 static atomic_int renewed, lost; /* heard by the client's callback, on whatever thread */
 static atomic_int working;       /* threads */
 static redlock_wait *a_wait;
-static int status_of_waiter;
+static int status_of_waiter, status_of_giver; /* their threads', until joined */
 
 static void hear(const redlock_event *event, void *user) {
     (void)user;
@@ -131,7 +131,7 @@ static void caller_keeps_the_locks_while_it_waits(void **state) {
 /* The same, but the loop sleeps when the caller leaves. */
 static void *release_later(void *ctx) {
     test_nap_ms(400);
-    status_of_waiter = redlock_release(ctx, NULL);
+    status_of_giver = redlock_release(ctx, NULL);
     return NULL;
 }
 
@@ -146,6 +146,8 @@ static void sleeping_loop_hears_that_the_caller_left(void **state) {
         assert_true(loop_until_renewed(atomic_load(&renewed) + 5));
         assert_int_equal(pthread_join(giver, NULL), 0);
         assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_int_equal(status_of_giver, REDLOCK_OK);
+        assert_int_equal(status_of_waiter, REDLOCK_OK);
         assert_true(redlock_lock_is_held(lock));
     }
     assert_int_equal(atomic_load(&lost), 0);
