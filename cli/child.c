@@ -2,7 +2,6 @@
 #include "cli/child.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #endif
 
 #include "cli/exit.h"
+#include "cli/nap.h"
 
 /* In the child, which borrows our memory until it executes: async-signal-safe calls only, and nothing
  * of ours is changed but what is meant to be. */
@@ -44,13 +44,15 @@ static int start_failed(redlock_child *child, const redlock_start *start, int er
 }
 
 /* vfork, because copying our memory would take longer than all the rest; and it returns when the
- * command has been executed or could not be, so that its errno is here already. */
+ * command has been executed or could not be, so that its errno is here already.  Nobody keeps the lock
+ * meanwhile: if that takes longer than the lock lives (a file system that hangs), the guard kills the
+ * child, which has not run a word of the command's, and the lock is lost. */
 int redlock_child_start(redlock_child *child, const redlock_start *start, int *ret_errno) {
     const bool has_terminal = redlock_terminal_is_wanted(start->terminal);
     const pid_t parent = getpid();
     volatile int error = 0;
 
-    *child = (redlock_child){.pid = -1};
+    *child = (redlock_child){.pid = -1, .client = start->client};
 #ifdef __linux__
     /* Whatever the command starts comes to us when its parent ends: strays.h. */
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -121,7 +123,7 @@ void redlock_child_await_stop(redlock_child *child, int timeout_ms) {
         if (child->is_over || child->stopped_by != 0) {
             return;
         }
-        (void)poll(NULL, 0, 1);
+        redlock_nap(child->client, 1);
     }
 }
 
@@ -142,6 +144,6 @@ void redlock_child_reap_group(redlock_child *child) {
     for (int i = 0; i < WAIT_MS_MAX && kill(-group, 0) == 0; i++) {
         while (waitpid(-group, NULL, WNOHANG) > 0) {
         }
-        (void)poll(NULL, 0, 1);
+        redlock_nap(child->client, 1);
     }
 }

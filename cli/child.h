@@ -16,10 +16,11 @@
 #include "cli/terminal.h"
 
 typedef struct redlock_child {
-    pid_t pid;      /* and number of its group; -1 after reaping */
-    bool is_over;   /* it has ended and waits to be reaped */
-    int stopped_by; /* the signal that stopped it since the last look, else 0 */
-    int code;       /* once over: its exit code, or 128 + signal */
+    pid_t pid;              /* and number of its group; -1 after reaping */
+    bool is_over;           /* it has ended and waits to be reaped */
+    int stopped_by;         /* the signal that stopped it since the last look, else 0 */
+    int code;               /* once over: its exit code, or 128 + signal */
+    redlock_client *client; /* who waits for it keeps this one's locks: nap.h */
 } redlock_child;
 
 /* What it is started with; all borrowed. */
@@ -28,6 +29,7 @@ typedef struct redlock_start {
     const redlock_signals *signals;
     redlock_terminal *terminal;
     redlock_guard *guard; /* told the group before the command can do anything */
+    redlock_client *client;
 } redlock_start;
 
 /* Starts it.  Returns 0, or an exit code and *ret_errno when it could not be executed.  Call it

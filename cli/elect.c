@@ -4,7 +4,6 @@
  *
  * The hook --on-elected comes before the command, and --on-deposed after it: both under the lock,
  * so that those of two leaders never overlap, unless the lock is what was lost. */
-#include <poll.h>
 #include <string.h>
 
 #include "cli/chance.h"
@@ -12,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/exit.h"
 #include "cli/guarded.h"
+#include "cli/nap.h"
 #include "cli/now.h"
 #include "cli/run_options.h"
 #include "cli/say.h"
@@ -96,7 +96,7 @@ static int pause_take(elect_state *election) {
     election->pause_ms =
         election->pause_ms * 2 < pause_ms_max ? election->pause_ms * 2 : pause_ms_max;
     for (int64_t left_ms = 1; left_ms > 0; left_ms = end_ms - redlock_now_ms()) {
-        (void)poll(&news, 1, (int)left_ms);
+        (void)redlock_nap_poll(election->session.client, &news, 1, left_ms);
         int signal = redlock_session_signal_next(&election->session);
 
         if (signal != 0) {
@@ -145,6 +145,7 @@ static int elect_parsed(redlock_run_options *options) {
     const redlock_say *say = &options->session.say;
     elect_state election = {.options = options, .pause_ms = pause_ms_min};
 
+    election.session.client_flags = REDLOCK_CLIENT_OWN_LOOP;
     /* Who stands for good also waits for servers to come back. */
     options->session.has_wait = !options->is_once;
     int code = redlock_command_init(&election.command, options->command, options->script, say);

@@ -8,23 +8,11 @@
 #include "cli/exit.h"
 #include "cli/say.h"
 
-/* A lock that was to be had at once is told on the thread that asked for it, and before the library
- * starts a thread of its own: a process with one thread is forked in half the time.  Otherwise, and
- * when it fails, child_start has to do it. */
-static void guard_start_early(redlock_guarded *guarded) {
-    if (pthread_equal(pthread_self(), guarded->thread) && guarded->guard.pid < 0 &&
-        !redlock_guard_start(&guarded->guard)) {
-        redlock_guard_end(&guarded->guard);
-    }
-}
-
-/* Runs on the library's thread, or on ours inside of a call to it. */
+/* Runs inside of a call to the library, or on a thread of its own. */
 static void event_take(const redlock_event *event, void *user) {
-    redlock_guarded *guarded = user;
+    const redlock_guarded *guarded = user;
 
-    if (event->kind == REDLOCK_EVENT_ACQUIRED) {
-        guard_start_early(guarded);
-    } else if (event->kind == REDLOCK_EVENT_RENEWED) {
+    if (event->kind == REDLOCK_EVENT_RENEWED) {
         redlock_guard_move(&guarded->guard, event->lock);
     }
 }
@@ -32,7 +20,7 @@ static void event_take(const redlock_event *event, void *user) {
 int redlock_guarded_open(redlock_guarded *guarded, redlock_session *session,
                          redlock_session_options *session_options,
                          const redlock_supervise_options *options) {
-    *guarded = (redlock_guarded){.session = session, .options = *options, .thread = pthread_self()};
+    *guarded = (redlock_guarded){.session = session, .options = *options};
     if (!redlock_guard_init(&guarded->guard)) {
         redlock_say_error(&session_options->say, "no memory or descriptor left for the guard: %s",
                           strerror(errno));
@@ -50,7 +38,7 @@ int redlock_guarded_open(redlock_guarded *guarded, redlock_session *session,
 }
 
 void redlock_guarded_close(redlock_guarded *guarded) {
-    redlock_session_close(guarded->session); /* with it ends the thread that moves the timer */
+    redlock_session_close(guarded->session); /* nobody moves the timer any more */
     redlock_guard_deinit(&guarded->guard);
 }
 
@@ -66,7 +54,8 @@ static int supervise(redlock_guarded *guarded, redlock_supervisor *supervisor,
 }
 
 /* The guard comes first, and knows the deadline and the group before the command can do anything:
- * there is no instant at which a frozen supervisor would leave it running for ever. */
+ * there is no instant at which a frozen supervisor would leave it running for ever.  We have but one
+ * thread by now (run, elect), and such a process is forked in half the time. */
 static int child_start(redlock_guarded *guarded, redlock_child *child, const redlock_start *start) {
     const redlock_say *say = &guarded->session->options->say;
     int error = 0;
@@ -95,12 +84,14 @@ static int command_run(redlock_guarded *guarded, redlock_command *command, redlo
         .signals = &guarded->session->signals,
         .terminal = &terminal,
         .guard = &guarded->guard,
+        .client = guarded->session->client,
     };
 
     redlock_terminal_init(&terminal);
     int code = child_start(guarded, &child, &start);
     if (code == 0) {
         redlock_supervisor_init(&supervisor, lock, options);
+        supervisor.client = start.client;
         supervisor.child = &child;
         supervisor.guard = &guarded->guard;
         supervisor.signals = start.signals;

@@ -4,7 +4,6 @@
 #ifndef REDLOCK_CLI_GUARDED_H
 #define REDLOCK_CLI_GUARDED_H
 
-#include <pthread.h>
 #include <stdbool.h>
 
 #include "cli/command.h"
@@ -16,8 +15,7 @@ typedef struct redlock_guarded {
     redlock_session *session;
     redlock_supervise_options options;
     redlock_guard guard;
-    pthread_t thread; /* that opened it */
-    int end_signal;   /* asked the last command to end, from outside or by a key; else 0 */
+    int end_signal; /* asked the last command to end, from outside or by a key; else 0 */
 } redlock_guarded;
 
 /* Opens the session, too: the same answers.  `options` are copied.  To be ended in any case. */

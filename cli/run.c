@@ -1,11 +1,11 @@
 /* run.c -- `redlock run`: take the lock, run the command under it, give the lock back. */
-#include <poll.h>
 #include <string.h>
 
 #include "cli/command.h"
 #include "cli/commands.h"
 #include "cli/exit.h"
 #include "cli/guarded.h"
+#include "cli/nap.h"
 #include "cli/now.h"
 #include "cli/run_options.h"
 #include "cli/say.h"
@@ -36,7 +36,7 @@ static bool lock_keep(const redlock_session *session, int64_t ms) {
     struct pollfd news = {.fd = session->signals.fd, .events = POLLIN};
 
     for (int64_t left_ms = ms; left_ms > 0; left_ms = end_ms - redlock_now_ms()) {
-        (void)poll(&news, 1, (int)(left_ms < leave_ms_max ? left_ms : leave_ms_max));
+        (void)redlock_nap_poll(session->client, &news, 1, left_ms);
         if (redlock_session_signal_next(session) != 0) {
             return false;
         }
@@ -86,7 +86,7 @@ static int run_locked(redlock_guarded *guarded, redlock_command *command,
 }
 
 static int run_command(redlock_run_options *options, redlock_command *command) {
-    redlock_session session = {.lock = NULL};
+    redlock_session session = {.client_flags = REDLOCK_CLIENT_OWN_LOOP};
     redlock_guarded guarded;
     int code = redlock_guarded_open(&guarded, &session, &options->session, &options->supervise);
 

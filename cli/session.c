@@ -11,7 +11,7 @@
 #include "cli/now.h"
 #include "cli/say.h"
 
-/* For -v.  Runs on the library's thread. */
+/* For -v.  Runs inside of a call to the library, or on its thread. */
 static void event_say(const redlock_event *event, const redlock_say *say) {
     switch ((redlock_event_kind)event->kind) {
     case REDLOCK_EVENT_RENEW_LATE:

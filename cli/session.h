@@ -19,7 +19,7 @@ typedef struct redlock_session {
     int64_t held_since_ms;
     int signal; /* ended the last wait for the lock, else 0 */
     int64_t ttl_ms;
-    redlock_event_fn *on_event; /* besides what -v tells; on the library's thread */
+    redlock_event_fn *on_event; /* besides what -v tells; in a call of ours, or on another thread */
     void *user;                 /* for on_event */
     uint32_t client_flags;      /* REDLOCK_CLIENT_*, before open */
     int64_t renew_ms;           /* REDLOCK_NO_RENEW: the lock is not kept; before acquiring */

@@ -2,13 +2,14 @@
 #include "cli/strays.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "cli/nap.h"
 
 void redlock_strays_reap(pid_t command, redlock_guard *guard) {
     for (;;) {
@@ -98,10 +99,10 @@ static bool children_kill(const redlock_strays *strays) {
     return is_any;
 }
 
-void redlock_strays_kill(const redlock_strays *strays) {
+void redlock_strays_kill(const redlock_strays *strays, redlock_client *client) {
     enum { ROUNDS_MAX = 100 };
 
     for (int i = 0; i < ROUNDS_MAX && !strays->is_blind && children_kill(strays); i++) {
-        (void)poll(NULL, 0, 1);
+        redlock_nap(client, 1);
     }
 }

@@ -24,7 +24,7 @@ typedef struct redlock_strays {
  * had children of its own; they are none of the command's. */
 void redlock_strays_init(redlock_strays *strays);
 /* Kills every other child, and then those that become our children by that, until none is left. */
-void redlock_strays_kill(const redlock_strays *strays);
+void redlock_strays_kill(const redlock_strays *strays, redlock_client *client);
 /* Reaps those that have ended, but never the command itself; a guard that has ended is replaced. */
 void redlock_strays_reap(pid_t command, redlock_guard *guard);
 

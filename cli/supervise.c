@@ -1,21 +1,19 @@
 /* supervise.c -- watches over the guarded command and over its lock. */
 #include "cli/supervise.h"
 
-#include <limits.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <unistd.h>
 
 #include "cli/exit.h"
+#include "cli/nap.h"
 #include "cli/now.h"
 
 enum {
     GRACE_MS_MAX = 5000,
     MARGIN_MS_MIN = 20,
     MARGIN_MS_MAX = 200,
-    SUDDEN_MS = 50,     /* from SIGTERM to SIGKILL when the lock is gone already */
-    STOP_MS_MAX = 100,  /* for the command to stop by itself on SIGTSTP */
-    NO_LOST_FD_MS = 100 /* how often to ask when there is no descriptor to tell us */
+    SUDDEN_MS = 50,   /* from SIGTERM to SIGKILL when the lock is gone already */
+    STOP_MS_MAX = 100 /* for the command to stop by itself on SIGTSTP */
 };
 
 static int64_t least(int64_t a, int64_t b) {
@@ -39,7 +37,6 @@ void redlock_supervisor_init(redlock_supervisor *supervisor, redlock_lock *lock,
         .lock = lock,
         .margin_ms = margin_ms,
         .start_ms = redlock_now_ms(),
-        .lost_fd = lock != NULL ? redlock_lock_lost_fd(lock) : -1,
     };
     redlock_strays_init(&supervisor->strays);
     if (supervisor->options.grace_ms == 0) {
@@ -242,30 +239,13 @@ static void signal_take(redlock_supervisor *supervisor, int signal) {
     }
 }
 
-static int timeout_of(const redlock_supervisor *supervisor, int64_t wait_ms) {
-    if (supervisor->stage == REDLOCK_STOP_KILLED) {
-        return -1;
-    }
-    if (supervisor->lost_fd < 0 && wait_ms > NO_LOST_FD_MS && is_held(supervisor)) {
-        wait_ms = NO_LOST_FD_MS;
-    }
-    return wait_ms > INT_MAX ? INT_MAX : (int)wait_ms;
-}
-
+/* A signal, or something of the lock's: that is asked anew in either case. */
 static void wait_for_news(redlock_supervisor *supervisor, int64_t wait_ms) {
-    struct pollfd fds[2] = {
-        {.fd = supervisor->signals->fd, .events = POLLIN},
-        {.fd = supervisor->lost_fd, .events = POLLIN},
-    };
+    struct pollfd news = {.fd = supervisor->signals->fd, .events = POLLIN};
     int signal;
 
-    if (poll(fds, 2, timeout_of(supervisor, wait_ms)) <= 0) {
-        return;
-    }
-    if (fds[1].revents != 0) {
-        supervisor->lost_fd = -1; /* told once; from here on remaining_ms is 0 */
-    }
-    while ((signal = redlock_signals_next(supervisor->signals)) != 0) {
+    (void)redlock_nap_poll(supervisor->client, &news, 1, wait_ms);
+    while (news.revents != 0 && (signal = redlock_signals_next(supervisor->signals)) != 0) {
         signal_take(supervisor, signal);
     }
 }
@@ -280,7 +260,7 @@ static int end_well(redlock_supervisor *supervisor, int code) {
 static int end_stopped(redlock_supervisor *supervisor, int code) {
     redlock_guard_end(supervisor->guard);
     if (!supervisor->is_over_time) {
-        redlock_strays_kill(&supervisor->strays);
+        redlock_strays_kill(&supervisor->strays, supervisor->client);
     }
     redlock_child_reap_group(supervisor->child);
     return code;

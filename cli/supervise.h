@@ -47,7 +47,8 @@ typedef enum redlock_stop_stage {
 
 typedef struct redlock_supervisor {
     redlock_supervise_options options;
-    redlock_lock *lock; /* NULL: the command runs without one */
+    redlock_lock *lock;     /* NULL: the command runs without one */
+    redlock_client *client; /* kept while the command runs: nap.h */
     redlock_child *child;
     redlock_guard *guard;
     redlock_strays strays;
@@ -60,7 +61,6 @@ typedef struct redlock_supervisor {
     redlock_stop_stage stage;
     bool is_over_time; /* --max-hold is why it is stopped */
     bool is_loss_told; /* --on-lost=ignore */
-    int lost_fd;       /* -1: none, or read already */
     int end_signal;    /* TERM, INT, QUIT or the like that was passed on, else 0 */
 } redlock_supervisor;
 
