@@ -117,7 +117,7 @@ static void caller_keeps_the_locks_while_it_waits(void **state) {
     int before = atomic_load(&renewed);
     uint32_t turns = loop_for(1500);
     assert_true(redlock_client_deadline_ms(client) == REDLOCK_FOREVER);
-    assert_in_range(turns, 1, 20);
+    assert_in_range(turns, 1, 3); /* not one for each answer, wake or renewal */
     assert_true(atomic_load(&renewed) >= before + 2);
     test_give(taken);
     assert_int_equal(pthread_join(thread, NULL), 0); /* the loop stands still meanwhile */
