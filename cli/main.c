@@ -33,13 +33,10 @@ static const subcommand subcommands[] = {
 
 /* A descriptor of ours with the number of a closed standard one would be written to by mistake. */
 static void standard_fds_open(void) {
-    int fd;
-
-    do {
-        fd = open("/dev/null", O_RDWR);
-    } while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd > STDERR_FILENO) {
-        (void)close(fd);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            (void)open("/dev/null", O_RDWR); /* the lowest number that is free: this one */
+        }
     }
 }
 
