@@ -188,6 +188,24 @@ static void descriptor_may_be_asked_for_late(void **state) {
     test_give(lock);
 }
 
+/* A call that waits drives everything itself: it needs no keeper either. */
+static void waiting_starts_no_thread(void **state) {
+    (void)state;
+    redlock_acquire_options options = REDLOCK_INIT(redlock_acquire_options);
+    redlock_report report = REDLOCK_INIT(redlock_report);
+    redlock_lock *lock = test_take_kept(client, "job", 4000, 200), *none = NULL;
+    free(test_server_ask(server, "SET", "taken", "somebody", "PX", "600000", NULL));
+    options.wait_ms = 1500;
+    TEST_STATUS(redlock_acquire(client, "taken", 5, &options, &none, &report), REDLOCK_TIMEOUT,
+                &report);
+    assert_true(heard[REDLOCK_EVENT_RENEWED] >= 2); /* by the one who waited */
+    assert_int_equal(test_thread_count(), thread_count);
+    (void)loop_for(300);
+    assert_int_equal(test_thread_count(), thread_count);
+    free(test_server_ask(server, "DEL", "taken", NULL));
+    test_give(lock);
+}
+
 /* --- losing ---------------------------------------------------------------------------------- */
 
 /* The server stands still: our own clock has to tell.  Returns how late we heard of it. */
@@ -261,6 +279,23 @@ static void server_dies_and_comes_back(void **state) {
     }
     assert_true(redlock_lock_is_held(lock));
     assert_int_equal(test_thread_count(), thread_count);
+    test_give(lock);
+}
+
+/* Each step of a new connection is told by the descriptor, and not only by the next deadline. */
+static void connection_is_back_at_once(void **state) {
+    (void)state;
+    redlock_lock *lock = test_take_unkept(client, "job", 30000);
+    int64_t took_ms = INT64_MAX;
+    (void)loop_for(50);
+    for (int i = 0; i < TRIES && took_ms > 600; i++) {
+        uint32_t ups = heard[REDLOCK_EVENT_NODE_UP];
+        int64_t before = test_now_ms();
+        free(test_server_ask(server, "CLIENT", "KILL", "TYPE", "normal", NULL));
+        assert_true(loop_until(REDLOCK_EVENT_NODE_UP, ups + 1));
+        took_ms = test_now_ms() - before;
+    }
+    assert_true(took_ms <= 600);
     test_give(lock);
 }
 
@@ -386,10 +421,12 @@ int main(void) {
         ONE(deadline_alone_will_do),
         ONE(fifty_locks_are_kept),
         ONE(descriptor_may_be_asked_for_late),
+        ONE(waiting_starts_no_thread),
         ONE(deadline_passes_in_silence),
         ONE(loop_that_stays_away_loses),
         ONE(theft_is_seen_at_the_next_renewal),
         ONE(server_dies_and_comes_back),
+        ONE(connection_is_back_at_once),
         FIVE(five_nodes_of_which_two_fail),
         ONE(child_is_told_and_parent_goes_on),
         ONE(sockets_of_a_child_are_not_heard),

@@ -1,6 +1,7 @@
 /* tls_test.c -- rediss:// end to end: on a real server with TLS of its own, and on a relay that counts
  * what reaches it.  Whoever is not who he should be never sees a byte of the password. */
 #include <arpa/inet.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -132,6 +133,43 @@ static void whole_life_of_a_lock(void **state) {
         assert_true(test_is_renewed(lock)); /* by the keeper */
         TEST_STATUS(redlock_extend(lock, 20000, &report), REDLOCK_OK, &report);
         assert_in_range(test_pttl(server, "job"), 10000, 22000);
+        test_give(lock);
+        redlock_client_destroy(client);
+    }
+    assert_int_equal(test_fd_count(), fds);
+}
+
+static void count_renewals(const redlock_event *event, void *user) {
+    *(int *)user += event->kind == REDLOCK_EVENT_RENEWED;
+}
+
+static bool loop_until_renewed(redlock_client *client, const int *renewed, int count) {
+    int64_t until = test_now_ms() + TEST_PATIENCE_MS;
+    while (*renewed < count && test_now_ms() < until) {
+        struct pollfd news = {.fd = redlock_client_fd(client), .events = POLLIN};
+        int64_t ms = redlock_client_deadline_ms(client);
+        (void)poll(&news, 1, (int)(ms < 1000 ? ms : 1000));
+        assert_int_equal(redlock_client_process(client), REDLOCK_OK);
+    }
+    return *renewed >= count;
+}
+
+/* Look-ups and handshakes, too, are the loop's. */
+static void own_loop_keeps_a_lock(void **state) {
+    redlock_client_options options = trusting();
+    int fds = test_fd_count();
+    (void)state;
+    options.flags = REDLOCK_CLIENT_OWN_LOOP;
+    options.on_event = count_renewals;
+    for (int i = 0; i < 2; i++) {
+        int renewed = 0;
+        options.user = &renewed;
+        redlock_client *client = client_at(i == 0 ? "127.0.0.1" : "localhost", tls_port, &options);
+        redlock_lock *lock = test_take_kept(client, "job", 20000, 200);
+        assert_true(loop_until_renewed(client, &renewed, 3));
+        free(test_server_ask(server, "CLIENT", "KILL", "TYPE", "normal", NULL));
+        assert_true(loop_until_renewed(client, &renewed, renewed + 3));
+        assert_true(redlock_lock_is_held(lock));
         test_give(lock);
         redlock_client_destroy(client);
     }
@@ -590,6 +628,7 @@ int main(void) {
 #define LIVE(f) cmocka_unit_test_teardown(f, teardown)
     const struct CMUnitTest tests[] = {
         LIVE(whole_life_of_a_lock),
+        LIVE(own_loop_keeps_a_lock),
         LIVE(waiter_is_woken),
         LIVE(killed_connections_come_back),
         LIVE(missing_or_foreign_client_certificate),
