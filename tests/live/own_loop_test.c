@@ -392,9 +392,9 @@ static void no_descriptor_is_left(void **state) {
         (void)loop_for(30);
         test_give(lock);
         redlock_client_destroy(client);
+        client = before;
         assert_int_equal(test_fd_count(), fds);
     }
-    client = before;
 }
 
 static void without_the_flag_there_is_none(void **state) {
