@@ -15,7 +15,7 @@
 
 #include "cli/now.h"
 
-/* --- in the guard: only async-signal-safe calls, since it was forked from a process with threads */
+/* --- in the guard: only async-signal-safe calls, since it may be forked from a process with threads */
 
 static void words_write(const char *text) {
     struct pollfd output = {.fd = STDERR_FILENO, .events = POLLOUT};

@@ -37,8 +37,8 @@ typedef struct redlock_guard {
 } redlock_guard;
 
 /* Makes what both share; the three last fields above are the caller's, to be set afterwards.
- * Before the client is opened, because renewals move the timer from another thread.  False, with
- * errno; to be ended in any case. */
+ * Before the client is opened, because renewals move the timer.  False, with errno; to be ended in
+ * any case. */
 bool redlock_guard_init(redlock_guard *guard);
 void redlock_guard_deinit(redlock_guard *guard);
 /* Starts the process.  False, with errno. */
