@@ -296,6 +296,43 @@ static void check_deadline(redlock_sim_world *world, const redlock_sim_lock *loc
     }
 }
 
+/* How much later than it was a hand-off may seem to its waiter, because the node's clock has jumped ahead
+ * since its last answer.  The margin is for that, and in hostile worlds clocks do what they like. */
+static redlock_ns handed_slack(const redlock_sim_world *world, uint32_t node,
+                               redlock_ns handed_at) {
+    const redlock_sim_plan *plan = &world->plan;
+    redlock_ns slack = 0, window = 2 * (plan->ttl + plan->margin);
+    if (plan->kind != REDLOCK_SIM_REDLOCK) {
+        return world->now - handed_at;
+    }
+    for (uint32_t i = 0; i < REDLOCK_SIM_JUMPS_MAX; i++) {
+        const redlock_sim_jump *jump = &world->node[node].jump[i];
+        bool counts = jump->at <= handed_at && jump->at + window > handed_at;
+        slack += counts ? (redlock_ns)jump->us * REDLOCK_NS_PER_US : 0;
+    }
+    return slack;
+}
+
+void redlock_sim_check_handed(redlock_sim_world *world, uint32_t client, uint32_t node,
+                              const redlock_wake_call *call, redlock_ns handed_at) {
+    redlock_ns rate = (redlock_ns)(INT64_C(1000000) + world->node[node].drift_ppm);
+    redlock_ns kept = handed_at + world->plan.hand_off / rate * UINT64_C(1000000);
+    for (uint32_t i = 0; call->mark > 0 && i < world->live_count; i++) {
+        redlock_sim_lock *lock = &world->lock[world->live[i]];
+        if (lock->client != client || lock->wake_tag != call->tag) {
+            continue;
+        }
+        redlock_ns length = redlock_ns_since(world->plan.hand_off, lock->seek.margin);
+        length = redlock_ns_min(length, lock->seek.ttl);
+        redlock_ns slack = handed_slack(world, node, handed_at);
+        redlock_ns valid = redlock_sim_local(&world->client[client], handed_at) + slack +
+                           redlock_ns_since(length, (length + 99) / 100 + 2 * MS);
+        lock->handed_at = handed_at;
+        lock->valid_until[node] = redlock_ns_max(lock->valid_until[node], valid);
+        lock->kept_until[node] = redlock_ns_max(lock->kept_until[node], kept + slack);
+    }
+}
+
 static void check_first_deadline(redlock_sim_world *world, const redlock_sim_lock *lock) {
     redlock_ns until = redlock_core_held_until(world->client[lock->client].core, lock->slot);
     redlock_ns cost = (lock->seek.ttl + 99) / 100 + 2 * MS;
@@ -353,6 +390,9 @@ static void find_begin(const redlock_sim_world *world, redlock_sim_lock *lock) {
         if (lock->yes_sent[i] != 0) {
             earliest = redlock_ns_min(earliest, lock->yes_sent[i]);
         }
+    }
+    if (earliest == REDLOCK_NEVER && lock->handed_at != 0) {
+        earliest = lock->handed_at;
     }
     if (lock->seek.queued && lock->asked == REDLOCK_FACT_ACQUIRE && earliest != REDLOCK_NEVER) {
         lock->begun_at = earliest;

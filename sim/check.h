@@ -36,6 +36,9 @@ void redlock_sim_check_sent(redlock_sim_world *world, uint32_t client, uint32_t 
                             const redlock_command *command);
 void redlock_sim_check_heard(redlock_sim_world *world, uint32_t node,
                              const redlock_sim_pending *pending, const redlock_answer *answer);
+/* A wake says, from `handed_at` on by true time, that whoever it means holds by a hand-off. */
+void redlock_sim_check_handed(redlock_sim_world *world, uint32_t client, uint32_t node,
+                              const redlock_wake_call *call, redlock_ns handed_at);
 void redlock_sim_check_told(redlock_sim_world *world, uint32_t lock, redlock_tell tell,
                             redlock_status status);
 void redlock_sim_check_token(redlock_sim_world *world, uint32_t lock);

@@ -35,6 +35,7 @@ static void counts_add(redlock_sim_counts *sum, const redlock_sim_counts *more) 
     sum->doubles += more->doubles;
     sum->handed += more->handed;
     sum->claimed += more->claimed;
+    sum->taken += more->taken;
     sum->writes += more->writes;
     sum->stale += more->stale;
     sum->simulated += more->simulated;

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "base/assert.h"
+#include "sim/check.h"
 #include "sim/link.h"
 #include "sim/queue_check.h"
 #include "sim/trace.h"
@@ -101,12 +103,19 @@ static void told_on(redlock_sim_world *world, const redlock_sim_event *event) {
 
 static void told_wake(redlock_sim_world *world, const redlock_sim_event *event) {
     redlock_fact fact = {.kind = REDLOCK_FACT_WAKE, .node = event->node};
-    fact.as.wake.tag = event->value;
+    bool is_call = redlock_message_call(redlock_sim_parcel_bytes(event->parcel), &fact.as.wake);
+    REDLOCK_ASSERT(is_call); /* or it had not been sent */
+    uint64_t tag = fact.as.wake.tag;
     world->counts.wakes++;
-    redlock_sim_trace_client(world, event->client, "< n%" PRIu32 " wakes %" PRIu64 ".%" PRIu64,
-                             event->node + 1, event->value >> 32, event->value & UINT32_MAX);
-    redlock_sim_queue_check_woken(world, event->client, event->node, event->value);
+    redlock_sim_trace_client(world, event->client,
+                             "< n%" PRIu32 " wakes %" PRIu64 ".%" PRIu64 ", mark %" PRIu64,
+                             event->node + 1, tag >> 32, tag & UINT32_MAX, fact.as.wake.mark);
+    redlock_sim_queue_check_woken(world, event->client, event->node, tag);
+    redlock_sim_check_handed(world, event->client, event->node, &fact.as.wake,
+                             event->parcel->handed_at);
+    uint64_t grants = world->counts.grants;
     redlock_sim_step(world, event->client, &fact);
+    world->counts.taken += world->counts.grants - grants;
     redlock_sim_queue_check_asks(world, event->client);
 }
 
@@ -151,7 +160,7 @@ static void call_arrives(redlock_sim_world *world, const redlock_sim_event *even
 }
 
 static void message_goes(redlock_sim_world *world, uint32_t node, uint32_t connection,
-                         uint64_t tag) {
+                         redlock_bytes text) {
     for (uint32_t c = 0; c < world->plan.clients; c++) {
         redlock_sim_ear *ear = &world->client[c].ear[node];
         if (ear->connection != connection) {
@@ -163,7 +172,8 @@ static void message_goes(redlock_sim_world *world, uint32_t node, uint32_t conne
             return;
         }
         redlock_sim_event event = event_of(world, REDLOCK_SIM_EVENT_EAR_WAKE, c, node);
-        event.value = tag;
+        event.parcel = redlock_sim_parcel_create(NULL, text);
+        event.parcel->handed_at = world->now;
         put_back(world, event);
         return;
     }
@@ -173,10 +183,10 @@ void redlock_sim_listen_publish(redlock_sim_world *world, uint32_t node) {
     redlock_sim_server *server = world->node[node].server;
     redlock_sim_message message;
     while (redlock_sim_server_next_message(server, &message)) {
-        uint64_t tag = 0;
+        redlock_wake_call call;
         world->published++;
-        if (redlock_bytes_to_u64(message.text, UINT64_MAX, &tag)) {
-            message_goes(world, node, message.connection, tag);
+        if (redlock_message_call(message.text, &call)) {
+            message_goes(world, node, message.connection, message.text);
         }
     }
 }

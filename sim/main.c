@@ -156,8 +156,9 @@ static void show_table(const redlock_sim_result *result, double seconds) {
                  "guarded writes taken", counts->writes);
     (void)printf("%-48s %12" PRIu64 "\n%-48s %12" PRIu64 "\n", "stale writes refused",
                  counts->stale, "double grants (where they may be)", counts->doubles);
-    (void)printf("%-48s %12" PRIu64 "\n%-48s %12" PRIu64 "\n", "handed over by a release",
-                 counts->handed, "of those to the claim behind it", counts->claimed);
+    (void)printf("%-48s %12" PRIu64 "\n%-48s %12" PRIu64 "\n%-48s %12" PRIu64 "\n",
+                 "handed over by a release", counts->handed, "of those to the claim behind it",
+                 counts->claimed, "of those taken with the wake", counts->taken);
     (void)printf("\n%.2f hours in %.1f s (%.3f h/s), %" PRIu64 " runs, %" PRIu32
                  " kinds of faults, %" PRIu64 " failed\n",
                  hours, seconds, hours / (seconds > 0 ? seconds : 1), result->runs, kinds,

@@ -172,6 +172,15 @@ static void draw_crowd(redlock_sim_plan *plan, redlock_prng *prng) {
     }
 }
 
+/* One node that is near, and hand-offs that last: then they are taken with the wake. */
+static void draw_nearness(redlock_sim_plan *plan, redlock_prng *prng) {
+    if (plan->nodes == 1 && plan->guard == 0 && one_in(prng, 2)) {
+        plan->latency /= 64;
+        plan->jitter = plan->is_quiet || one_in(prng, 2) ? plan->latency : plan->jitter;
+        plan->hand_off = plan->margin + plan->node_timeout * (1 + upto(prng, 1));
+    }
+}
+
 void redlock_sim_plan_draw(redlock_sim_plan *plan, redlock_sim_kind kind, uint64_t seed) {
     redlock_prng prng;
     *plan = (redlock_sim_plan){.seed = seed, .kind = kind};
@@ -189,6 +198,7 @@ void redlock_sim_plan_draw(redlock_sim_plan *plan, redlock_sim_kind kind, uint64
     plan->is_old = one_in(&prng, 3);
     draw_version(plan, &prng);
     draw_crowd(plan, &prng);
+    draw_nearness(plan, &prng);
 }
 
 static const char *version_words(const redlock_sim_plan *plan) {

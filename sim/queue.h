@@ -41,6 +41,7 @@ typedef struct redlock_sim_parcel { /* what an event carries; owned by it */
     /* TO_NODE without the wire: which it is sent as; the greeting: what the server has */
     redlock_native_word native;
     uint64_t time_ms;
+    redlock_ns handed_at;   /* EAR_WAKE: true time of the step that said it */
     size_t run_id_len, len; /* of the bytes behind what the command points at */
     size_t at;              /* where those bytes begin */
     uint8_t data[];

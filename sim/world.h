@@ -164,6 +164,7 @@ typedef struct redlock_sim_lock { /* one slot as its user and the checkers see i
     uint32_t said_no, said_else;                   /* bits, of this attempt */
     redlock_ns decided_local, renewed_local;
     redlock_ns yes_sent[REDLOCK_SIM_NODES_MAX]; /* true time: of the GRANT that was granted last */
+    redlock_ns handed_at;                       /* true time; as the last wake said; 0: never */
     redlock_ns woken_at[REDLOCK_SIM_NODES_MAX]; /* true time; 0: it has asked since */
     uint64_t ticket, wake_tag;          /* of its last GRANT that could wait; wake_tag 0: none */
     bool leaves;                        /* in this step it has asked to leave a queue */
@@ -201,6 +202,7 @@ typedef struct redlock_sim_register { /* the guarded resource of one name */
 typedef struct redlock_sim_counts {
     uint64_t queued, handed, wakes; /* entered a queue, given by a release, heard */
     uint64_t claimed;               /* of those given: to the claim behind the release */
+    uint64_t taken;                 /* of those given: held as soon as the wake was heard */
     uint64_t grants, renewals, losses, releases, failures, commands, events, doubles, writes, stale;
     uint64_t faults[REDLOCK_SIM_TROUBLE_COUNT];
     redlock_ns simulated;

@@ -314,7 +314,8 @@ REDLOCK_API int redlock_release(redlock_lock *lock, redlock_report *report);
 /* Asking: any thread, never blocks, no lock taken.  is_held is true only before the deadline, so a
  * process that was frozen hears the truth at its first question. */
 REDLOCK_API int redlock_lock_is_held(const redlock_lock *lock);
-/* Rounded down; 0: not held. */
+/* Rounded down; 0: not held.  Less than a second at first, where another client has handed over a lock that
+ * is renewed: until its first renewal is answered, at once by a server that is well (RENEWED tells). */
 REDLOCK_API int64_t redlock_lock_remaining_ms(const redlock_lock *lock);
 /* 0: plain. */
 REDLOCK_API uint64_t redlock_lock_fence(const redlock_lock *lock);

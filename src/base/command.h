@@ -101,4 +101,11 @@ typedef struct redlock_answer {
     redlock_bytes waiters; /* LOOK: the first of them, a line each; at most WAITERS_BYTES_MAX */
 } redlock_answer;
 
+typedef struct redlock_wake_call { /* what a node says to who waits */
+    uint64_t tag;                  /* wake_tag of the command that put it into the queue */
+    uint64_t mark;       /* it was handed the name, with this mark; 0: it is its turn to ask */
+    uint64_t time_ms;    /* the node's clock when that was done; 0: not told */
+    redlock_bytes token; /* with a mark: whose it is now */
+} redlock_wake_call;
+
 #endif

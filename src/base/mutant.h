@@ -47,6 +47,8 @@
     X(ATTEMPT_KEPT, "a waiter that fails keeps the grants of a minority")                          \
     X(TICKET_PER_TRY, "every attempt takes a new ticket")                                          \
     X(PLACE_LOST, "an attempt that fails gives up the place in the queue")                         \
+    X(HAND_OFF_FROM_NOW, "a hand-off is counted from when its wake was heard")                     \
+    X(HAND_OFF_WITHOUT_MARGIN, "a hand-off is held for as long as the server keeps it")            \
     X(REFUSAL_IS_NOT_HELD, "a native command that is refused says that nothing is held")
 
 #define REDLOCK_MUTANT_ENUM(name, text) REDLOCK_MUTANT_##name,

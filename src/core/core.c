@@ -138,7 +138,7 @@ static void step_fact(redlock_core *core, const redlock_fact *fact) {
         redlock_listen_down(core, fact->node);
         return;
     case REDLOCK_FACT_WAKE:
-        redlock_wait_wake(core, fact->as.wake.tag, fact->node);
+        redlock_wait_wake(core, &fact->as.wake, fact->node);
         return;
     case REDLOCK_FACT_TIME:
         return; /* what is due is looked at in every step */

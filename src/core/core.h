@@ -55,7 +55,7 @@ typedef enum redlock_fact_kind {
     REDLOCK_FACT_REPLY,        /* answers WISH_SEND by its tag, however late */
     REDLOCK_FACT_SUBSCRIBED,   /* the node wakes us from now on */
     REDLOCK_FACT_UNSUBSCRIBED, /* it no longer does, or subscribing failed */
-    REDLOCK_FACT_WAKE,         /* the node says that a waiter's turn may have come */
+    REDLOCK_FACT_WAKE,         /* the node says that a waiter's turn has come, or may have */
     REDLOCK_FACT_TIME          /* nothing but the clock moved */
 } redlock_fact_kind;
 
@@ -112,10 +112,7 @@ typedef struct redlock_fact { /* everything it points at is borrowed for the ste
             uint64_t tag;
             redlock_answer answer;
         } reply;
-        struct {
-            uint64_t
-                tag; /* of the command that put the waiter into the queue; any number is harmless */
-        } wake;
+        redlock_wake_call wake; /* any tag is harmless */
     } as;
 } redlock_fact;
 

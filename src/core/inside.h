@@ -77,10 +77,11 @@ typedef struct redlock_vote {
     bool asked; /* GRANT, in this attempt */
     bool woken; /* since GRANT was sent last */
     redlock_ns
-        spent_until;    /* a RELEASE may still land: the token may not be given to the node again */
-    bool foreign;       /* the holder's value is none that redlock makes: it will not hand over */
-    uint32_t place;     /* as the node said last */
-    redlock_ns undo_at; /* no RELEASE before this */
+        spent_until; /* a RELEASE may still land: the token may not be given to the node again */
+    bool foreign;    /* the holder's value is none that redlock makes: it will not hand over */
+    uint32_t place;  /* as the node said last */
+    uint64_t refused_ms;     /* its clock when it refused the last GRANT; 0: it did not */
+    redlock_ns undo_at;      /* no RELEASE before this */
     redlock_ns proved_at;    /* claim_at of the last YES; 0: none */
     redlock_ns proved_until; /* claim_until of the last YES */
     redlock_outcome outcome;
@@ -133,6 +134,7 @@ typedef struct redlock_slot {
     bool token_asked;
     /* holding */
     redlock_ns deadline;                /* held means now < deadline */
+    bool is_handed;                     /* by a hand-off, which no renewal has made longer yet */
     redlock_ns renew_at;                /* when the next round of renewals begins */
     redlock_ns round_from, round_limit; /* the round in progress; NEVER: none */
     redlock_ns renew_from;              /* the first round since a quorum said yes; NEVER: none */
@@ -191,6 +193,7 @@ typedef struct redlock_node {
     uint64_t clock_ms;      /* the node's clock was at most this ... */
     redlock_ns clock_at;    /* ... at this instant of ours ... */
     redlock_ns clock_slack; /* ... and behind that by at most this */
+    redlock_ns answer_took; /* its last answer */
     uint32_t inflight;
     redlock_ns waiting_since; /* last sign of life while something is unanswered; NEVER: idle */
     redlock_list wants, open;
@@ -266,13 +269,15 @@ bool redlock_listen_next(redlock_node *node, redlock_wish *ret_wish);
 /* Gives the slot its ticket and its number; before the first attempt. */
 void redlock_wait_start(redlock_core *core, redlock_slot *slot, uint64_t wall_us);
 /* How the slot's token waits, for a command. */
-redlock_queue_entry redlock_wait_entry(const redlock_core *core, const redlock_slot *slot);
+redlock_queue_entry redlock_wait_entry(const redlock_core *core, const redlock_vote *vote);
+/* With what the node wakes the slot's token, if it was put into the queue on the link that is up now. */
+uint64_t redlock_wait_tag(const redlock_slot *slot, const redlock_node *node);
 /* The delay before nobody having woken it is looked into. */
 redlock_ns redlock_wait_poll_delay(redlock_core *core, const redlock_slot *slot);
 /* Whether an attempt that can't succeed at the moment keeps what it has a little longer. */
 bool redlock_wait_lingers(redlock_core *core, redlock_slot *slot, const redlock_tally *tally);
-/* Some node's queue wakes the slot; the tag is checked. */
-void redlock_wait_wake(redlock_core *core, uint64_t tag, uint32_t node);
+/* Some node's queue wakes a slot; what it says is checked. */
+void redlock_wait_wake(redlock_core *core, const redlock_wake_call *call, uint32_t node);
 /* Whoever waits may have missed this node's wake. */
 void redlock_wait_wake_all(redlock_core *core, uint32_t node);
 /* A RELEASE of the slot's token may still land on the vote's node; on some node. */
@@ -288,6 +293,11 @@ void redlock_wait_follow(redlock_core *core, const redlock_slot *released);
 void redlock_wait_followed(redlock_core *core, redlock_slot *slot, bool is_ours);
 /* Learns the place from the nodes' answers, and tells it when it has changed. */
 void redlock_wait_learn_place(redlock_core *core, redlock_slot *slot);
+
+/* --- handoff.c: being handed the name -------------------------------------------------------- */
+
+/* The wake says that the waiting slot holds.  False: it is a wake like any other. */
+bool redlock_handoff_take(redlock_core *core, redlock_slot *slot, const redlock_wake_call *call);
 
 /* --- vote.c: sending and hearing ------------------------------------------------------------- */
 

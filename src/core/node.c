@@ -199,6 +199,7 @@ void redlock_node_up(redlock_core *core, const redlock_fact *fact) {
     node->clock_ms = fact->as.up.time_ms;
     node->clock_at = node->connect_started;
     node->clock_slack = redlock_ns_since(core->now, node->connect_started);
+    node->answer_took = redlock_ns_since(core->now, node->connect_started);
 }
 
 void redlock_node_down(redlock_core *core, const redlock_fact *fact) {
@@ -265,6 +266,7 @@ void redlock_node_answered(redlock_core *core, redlock_node *node, const redlock
     REDLOCK_ASSERT(node->inflight > 0);
     node->inflight--;
     node->waiting_since = node->inflight > 0 ? core->now : REDLOCK_NEVER;
+    node->answer_took = redlock_ns_since(core->now, sent_at);
     if (answer->kind == REDLOCK_ANSWER_ERROR) {
         redlock_bytes_to_text(answer->text, node->words, sizeof node->words);
     }

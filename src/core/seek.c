@@ -39,6 +39,7 @@ static void ask_grant(redlock_core *core, redlock_vote *vote) {
     vote->mark = 0;
     vote->left = 0;
     vote->place = 0;
+    vote->refused_ms = 0;
     vote->relearned = false;
     vote->plant_over = vote->slot->seek.queued ? vote->plant_over : 0;
     vote->proved_at = 0;

@@ -74,7 +74,7 @@ static void add_queue(const redlock_core *core, const redlock_vote *vote,
         }
     }
     if (slot->seek.queued && (stays || vote->want == REDLOCK_COMMAND_GRANT)) {
-        command->entry = redlock_wait_entry(core, slot);
+        command->entry = redlock_wait_entry(core, vote);
     }
 }
 
@@ -283,6 +283,7 @@ static void claim_no(redlock_vote *vote, redlock_command_kind claim, const redlo
     vote->proved_until = 0;
     vote->left = redlock_ns_from_ms(answer->left_ms);
     vote->place = answer->place;
+    vote->refused_ms = claim == REDLOCK_COMMAND_GRANT ? answer->time_ms : 0;
     vote->foreign = value_is_foreign(answer->text);
     keep_holder(vote, answer->text);
 }

@@ -45,12 +45,27 @@ void redlock_wait_start(redlock_core *core, redlock_slot *slot, uint64_t wall_us
     slot->ticket = core->config.node_count == 1 ? 0 : ticket_now(core, wall_us);
 }
 
-redlock_queue_entry redlock_wait_entry(const redlock_core *core, const redlock_slot *slot) {
+/* The slot's index; then the token, in 24 bits; then the link, in 8.  What a server says to us on which we
+ * don't rely any more, because the link leads to another one by now, has another tag. */
+#define WAKE_EPOCH_BITS 8u
+
+uint64_t redlock_wait_tag(const redlock_slot *slot, const redlock_node *node) {
+    uint32_t link = node->epoch & ((1u << WAKE_EPOCH_BITS) - 1);
+    return (uint64_t)slot->index << 32 | slot->wake_number << WAKE_EPOCH_BITS | link;
+}
+
+static bool tag_is_of(const redlock_slot *slot, uint64_t tag) {
+    return (uint32_t)tag >> WAKE_EPOCH_BITS ==
+           (slot->wake_number << WAKE_EPOCH_BITS) >> WAKE_EPOCH_BITS;
+}
+
+redlock_queue_entry redlock_wait_entry(const redlock_core *core, const redlock_vote *vote) {
+    const redlock_slot *slot = vote->slot;
     return (redlock_queue_entry){
         .poll_ms = redlock_ns_to_ms_up(slot->seek.poll),
         .ticket = slot->ticket,
         .channel = {core->config.channel, sizeof core->config.channel},
-        .wake_tag = (uint64_t)slot->index << 32 | slot->wake_number,
+        .wake_tag = redlock_wait_tag(slot, &core->nodes[vote->node]),
     };
 }
 
@@ -64,11 +79,14 @@ static void wake_vote(redlock_core *core, redlock_slot *slot, uint32_t node) {
     redlock_slot_touch(core, slot);
 }
 
-void redlock_wait_wake(redlock_core *core, uint64_t tag, uint32_t node) {
-    uint32_t index = redlock_core_slot_of(tag);
+void redlock_wait_wake(redlock_core *core, const redlock_wake_call *call, uint32_t node) {
+    uint32_t index = redlock_core_slot_of(call->tag);
     redlock_slot *slot = index < core->slot_count ? core->slots[index] : NULL;
-    if (slot != NULL && slot->wake_number == (uint32_t)tag && slot_waits(slot) &&
-        !REDLOCK_MUTANT(WAKE_IGNORED)) {
+    if (slot == NULL || !tag_is_of(slot, call->tag) || !slot_waits(slot) ||
+        REDLOCK_MUTANT(WAKE_IGNORED)) {
+        return;
+    }
+    if (call->mark == 0 || !redlock_handoff_take(core, slot, call)) {
         wake_vote(core, slot, node);
     }
 }

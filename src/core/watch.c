@@ -32,6 +32,10 @@ static redlock_ns next_renewal(redlock_core *core, const redlock_slot *slot, red
 static redlock_ns next_retry(redlock_core *core, const redlock_slot *slot) {
     redlock_ns base = redlock_ns_min(
         redlock_ns_max(slot->seek.ttl / 30, 2 * REDLOCK_RETRY_FLOOR_NS), REDLOCK_NS_PER_S);
+    if (slot->is_handed) { /* there is less than a ttl to retry in */
+        base = redlock_ns_min(
+            base, redlock_ns_max(core->config.hand_off / 30, 2 * REDLOCK_RETRY_FLOOR_NS));
+    }
     redlock_ns delay = base / 2 + redlock_prng_upto(&core->prng, base / 2);
     return at_tick(core, slot, redlock_ns_add(core->now, delay));
 }
@@ -185,6 +189,7 @@ void redlock_watch_review(redlock_core *core, redlock_slot *slot) {
     redlock_ns proved = quorum_proved_until(core, slot);
     if (proved > slot->deadline) {
         slot->deadline = proved;
+        slot->is_handed = false;
         slot->renew_took = redlock_ns_since(core->now, slot->renew_from);
         slot->renew_from = REDLOCK_NEVER;
         redlock_slot_tell(core, slot, REDLOCK_TELL_RENEWED, REDLOCK_OK);

@@ -587,7 +587,7 @@ static void dispatch_answer(redlock_conn *conn, const uint8_t *data, redlock_ns 
 static void dispatch_message(redlock_conn *conn, const uint8_t *data, redlock_ns now,
                              const redlock_conn_sink *sink) {
     redlock_fact fact = {.kind = REDLOCK_FACT_WAKE, .node = conn->node};
-    switch (redlock_message_decode(conn->reader.values, data, &fact.as.wake.tag)) {
+    switch (redlock_message_decode(conn->reader.values, data, &fact.as.wake)) {
     case REDLOCK_MESSAGE_WAKE:
         sink->take(sink->ctx, &fact, now);
         return;

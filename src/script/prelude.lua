@@ -112,11 +112,11 @@ local function value_of(key, value)
 end
 
 local function mark_of(text)
-    local mark = text and whole(text, 0, NUMBER_MAX - 1) or 0
-    if text and not whole(text, 0, NUMBER_MAX - 1) then
+    local mark = text and whole(text, 0, NUMBER_MAX - 1)
+    if text and not mark then
         bad = bad or 'mark stored on this server'
     end
-    return mark
+    return mark or 0
 end
 
 -- The mark, 0 when there is none; plain steps don't have one.
@@ -203,14 +203,20 @@ local WOKEN_MS = 2000
 -- Wakes the waiter's process.  PUBLISH says whether anybody heard it: the quickest way to learn of a
 -- crash.  True: it was heard; false: not now; nil: it has not asked for longer than it may.
 -- keep_ms, unless nil: how long it still counts if it was heard and does not ask.
-local function queue_wake(token, keep_ms)
+-- mark, unless 0 or nil: it is given the name in this step, with this mark.  That is told, and when; the token
+-- behind it shows that it was said by who can look into the queue.
+local function queue_wake(token, keep_ms, mark)
     local alive = redis.call('HGET', KEYS[4], token)
     local until_ms, channel, tag = string.match(alive or '', '^(%d+) (%w+) (%d+)$')
     until_ms = tonumber(until_ms)
     if not until_ms or until_ms < now_ms then
         return nil
     end
-    local count = redis.pcall('PUBLISH', 'redlock:wake:' .. channel, tag)
+    local words = tag
+    if mark and mark > 0 then
+        words = tag .. ' ' .. digits(mark) .. ' ' .. digits(now_ms) .. ' ' .. token
+    end
+    local count = redis.pcall('PUBLISH', 'redlock:wake:' .. channel, words)
     local is_heard = type(count) == 'number' and count > 0
     if not is_heard then
         keep_ms = AWAY_MS

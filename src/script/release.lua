@@ -3,7 +3,8 @@
 -- ARGV: token, not_after_ms; fenced: hand_off_ms, place; to stay: poll_ms, ticket, wake; or of a claim, if one
 -- stands behind it: its token, ttl_ms, not_after_ms.
 -- The first waiter who can be reached is woken.  hand_off_ms, unless 0: it is given the name for so
--- long, to be claimed by GRANT.  That is a grant like any other, so it raises the mark.
+-- long, and the wake tells it so, with the mark and this server's time.  That is a grant like any other, so it
+-- raises the mark; the waiter lengthens it by RENEW, or claims it by GRANT.
 -- place: "" (the token is not in the queue), "leave" (it may be, and goes), "stay" (it goes back to its
 -- ticket's place: an attempt has failed, the wait goes on).
 -- A claim is a GRANT of the same client that waits behind this step: if it is next, it is given the name at
@@ -66,11 +67,26 @@ if hands_over and not first[1] then
     return answer(YES, 0, 0)
 end
 
+-- Without a mark there is nothing to raise: the waiter is only woken, and asks like a newcomer.
+local mark = hands_over and both[2] and mark_of(both[2]) or 0
+mark = mark > 0 and mark + 1 or 0
+local function hand_over(next)
+    -- First: a waiter that was woken knows it already.
+    mark_write(mark)
+    redis.call('HDEL', KEYS[4], next)
+    holder_write(next, next == claim and claim_ttl_ms or hand_off_ms)
+    return answer(YES, 0, 0, next == claim and mark or nil)
+end
+-- Mostly, and without making what wakes others.
+if mark > 0 and first[1] == claim then
+    return hand_over(claim)
+end
+
 if hands_over then
     local away = {}
     local next
     while first[1] and not next do
-        local heard = first[1] == claim or queue_wake(first[1])
+        local heard = first[1] == claim or queue_wake(first[1], nil, mark)
         if heard then
             next = first[1]
         elseif heard == nil then
@@ -88,13 +104,8 @@ if hands_over then
         -- A set that was emptied meanwhile has lost the end of its life; `alive` has the same.
         redis.call('PEXPIRE', KEYS[3], math.max(redis.call('PTTL', KEYS[4]), 1))
     end
-    -- Without a mark there is nothing to raise: the waiter was woken, and asks like a newcomer.
-    local mark = next and (both[2] and mark_of(both[2]) or mark_read(true)) or 0
-    if mark > 0 and not bad then
-        redis.call('HDEL', KEYS[4], next)
-        mark_write(mark + 1)
-        holder_write(next, next == claim and claim_ttl_ms or hand_off_ms)
-        return answer(YES, 0, 0, next == claim and mark + 1 or nil)
+    if next and mark > 0 then
+        return hand_over(next)
     end
     redis.call('DEL', KEYS[1])
     return answer(YES, 0, 0)

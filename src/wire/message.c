@@ -27,13 +27,42 @@ bool redlock_message_confirms(const redlock_resp_value *value, const uint8_t *da
            word_is(&value[1], data, "subscribe");
 }
 
+/* The digits up to the next space or the end, which are taken off the text. */
+static bool take_number(redlock_bytes *text, uint64_t max, uint64_t *ret_number) {
+    const uint8_t *space = text->len > 0 ? memchr(text->at, ' ', text->len) : NULL;
+    size_t len = space != NULL ? (size_t)(space - text->at) : text->len;
+    size_t used = space != NULL ? len + 1 : len;
+    redlock_bytes digits = {.at = text->at, .len = len};
+
+    text->at += used;
+    text->len -= used;
+    /* A space at the end would hide that nothing is behind it. */
+    return (space == NULL || text->len > 0) && redlock_bytes_to_u64(digits, max, ret_number);
+}
+
+bool redlock_message_call(redlock_bytes text, redlock_wake_call *ret_call) {
+    redlock_wake_call call = {0};
+
+    if (!take_number(&text, UINT64_MAX, &call.tag)) {
+        return false;
+    }
+    if (text.len > 0 && (!take_number(&text, REDLOCK_FENCE_MAX, &call.mark) ||
+                         !take_number(&text, REDLOCK_FENCE_MAX, &call.time_ms) || call.mark == 0 ||
+                         text.len == 0 || text.len > REDLOCK_TOKEN_BYTES_MAX)) {
+        return false;
+    }
+    call.token = text;
+    *ret_call = call;
+    return true;
+}
+
 redlock_message_kind redlock_message_decode(const redlock_resp_value *value, const uint8_t *data,
-                                            uint64_t *ret_tag) {
+                                            redlock_wake_call *ret_call) {
     if (value->kind != REDLOCK_RESP_ARRAY || value->count != 3 ||
         !word_is(&value[1], data, "message") || value[3].kind != REDLOCK_RESP_BULK) {
         return REDLOCK_MESSAGE_STRANGE;
     }
-    return redlock_bytes_to_u64(redlock_resp_text(&value[3], data), UINT64_MAX, ret_tag)
+    return redlock_message_call(redlock_resp_text(&value[3], data), ret_call)
                ? REDLOCK_MESSAGE_WAKE
                : REDLOCK_MESSAGE_OTHER;
 }

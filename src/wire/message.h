@@ -1,7 +1,7 @@
 /* message.h -- what a node says on the connection that it wakes our waiters on.
  *
  * Redis delivers a message at most once, and to whoever listens at that moment (Redis documentation,
- * "Pub/Sub"): so a message only says that it is worth asking, and nothing depends on it. */
+ * "Pub/Sub"): so a message may spare a question, and nothing depends on it. */
 #ifndef REDLOCK_WIRE_MESSAGE_H
 #define REDLOCK_WIRE_MESSAGE_H
 
@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/bytes.h"
+#include "base/command.h"
 #include "wire/resp.h"
 
 /* What stands in front of a client's own channel; the scripts have it, too. */
@@ -25,7 +26,10 @@ typedef enum redlock_message_kind {
     REDLOCK_MESSAGE_OTHER /* harmless */
 } redlock_message_kind;
 
+/* The text of a wake: "TAG", its turn may have come; "TAG MARK TIME TOKEN", it was handed the name.  False: it
+ * is neither.  The token is borrowed from the text. */
+bool redlock_message_call(redlock_bytes text, redlock_wake_call *ret_call);
 redlock_message_kind redlock_message_decode(const redlock_resp_value *value, const uint8_t *data,
-                                            uint64_t *ret_tag);
+                                            redlock_wake_call *ret_call);
 
 #endif

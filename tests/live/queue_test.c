@@ -140,13 +140,17 @@ static void assert_queue(crossing *at, const char *lines) {
     test_node_assert_says(&at->node, lines, "HKEYS", ALIVE_KEY, NULL);
 }
 
-static uint64_t next_tag(crossing *at) {
-    uint64_t tag = 0;
+static redlock_wake_call next_call(crossing *at) {
+    redlock_wake_call call = {0};
 
     test_node_read(&at->ear);
-    assert_int_equal(redlock_message_decode(at->ear.reader.values, at->ear.in, &tag),
+    assert_int_equal(redlock_message_decode(at->ear.reader.values, at->ear.in, &call),
                      REDLOCK_MESSAGE_WAKE);
-    return tag;
+    return call;
+}
+
+static uint64_t next_tag(crossing *at) {
+    return next_call(at).tag;
 }
 
 /* Who was woken since the last time; 0: nobody. */
@@ -179,6 +183,53 @@ static void first_waiter_is_handed_the_name(void **state) {
     assert_int_equal(claim.kind, REDLOCK_ANSWER_YES);
     assert_int_equal(claim.mark, MARK + 1);
     assert_left_between(at, HAND_OFF_MS + 1, TTL_MS);
+}
+
+/* "THEN LEFT NOW", by the server's clock and from one script. */
+static void times_of(crossing *at, const char *script, uint64_t *ret_then, uint64_t *ret_until) {
+    char *said = test_server_ask(at->node.server, "EVAL", script, "1", NAME, NULL);
+    unsigned long long then, left, now;
+
+    assert_non_null(said);
+    assert_int_equal(sscanf(said, "%llu\n%llu\n%llu", &then, &left, &now), 3);
+    *ret_then = then;
+    *ret_until = now + left;
+    free(said);
+}
+
+#define NOW                                                                                        \
+    "local function now() local t = redis.call('TIME') "                                           \
+    "return math.floor((t[1] * 1000000 + t[2]) / 1000) end "
+
+/* The waiter counts on the key for as long from that time on (core/handoff.c). */
+static void hand_off_is_told_with_its_mark_and_a_time_not_after_it(void **state) {
+    crossing *at = *state;
+    uint64_t then, until;
+
+    prepare(at, "b", HERE, "c", HERE);
+    assert_int_equal(test_node_run(&at->node, release_of(NAME, "a")).kind, REDLOCK_ANSWER_YES);
+    redlock_wake_call call = next_call(at);
+    assert_int_equal(call.tag, 1);
+    assert_int_equal(call.mark, MARK + 1);
+    assert_true(redlock_bytes_equal(call.token, redlock_bytes_of("b")));
+    times_of(at, NOW "return {now(), redis.call('PTTL', KEYS[1]), now()}", &then, &until);
+    assert_in_range(call.time_ms, then - 1000, then);
+    assert_true(call.time_ms + HAND_OFF_MS <= until + 1); /* PTTL rounds down */
+}
+
+/* What that rests on: a key that a script writes lives from the TIME that the script has read on, however long
+ * the script has taken until then. */
+static void key_lives_from_the_time_that_its_script_has_read(void **state) {
+    crossing *at = *state;
+    uint64_t then, until;
+
+    times_of(at,
+             NOW "local then_ms = now() local n = 0 "
+                 "for i = 1, 3000000 do n = n + i % 7 end "
+                 "redis.call('SET', KEYS[1], n, 'PX', 2000) "
+                 "return {then_ms, redis.call('PTTL', KEYS[1]), now()}",
+             &then, &until);
+    assert_true(then + 2000 <= until + 1);
 }
 
 static void who_does_not_listen_is_passed_over_and_keeps_its_place(void **state) {
@@ -467,6 +518,8 @@ static void claim_in_a_release_is_as_good_as_one_behind_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(first_waiter_is_handed_the_name, begin_anew),
+        cmocka_unit_test_setup(hand_off_is_told_with_its_mark_and_a_time_not_after_it, begin_anew),
+        cmocka_unit_test_setup(key_lives_from_the_time_that_its_script_has_read, begin_anew),
         cmocka_unit_test_setup(who_does_not_listen_is_passed_over_and_keeps_its_place, begin_anew),
         cmocka_unit_test_setup(name_is_free_when_nobody_can_be_reached, begin_anew),
         cmocka_unit_test_setup(stranger_cannot_hand_over, begin_anew),

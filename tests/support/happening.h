@@ -31,7 +31,8 @@ typedef struct redlock_happening {
     redlock_happening_kind kind;
     uint32_t client, node, epoch, life;
     uint32_t lock;           /* COMMAND, ANSWER, TOKEN */
-    uint64_t tag;            /* COMMAND, ANSWER, WAKE */
+    uint64_t tag;            /* COMMAND, ANSWER */
+    redlock_wake_call call;  /* WAKE */
     redlock_command command; /* its bytes are the ones below */
     redlock_answer answer;   /* UP: time_ms */
     uint8_t *waiters;        /* the answer's, of which most have none; owned */

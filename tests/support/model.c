@@ -350,14 +350,19 @@ static void count_at_most(const moment *at, redlock_model_waiter *waiter, uint64
     }
 }
 
-static heard queue_wake(const moment *at, redlock_model_waiter *waiter) {
+/* mark: it is handed the name with this; 0: it is only woken. */
+static heard queue_wake(const moment *at, redlock_model_waiter *waiter, uint64_t mark) {
     const redlock_model *model = at->model;
+    const redlock_wake_call call = {.tag = waiter->wake_tag,
+                                    .mark = mark,
+                                    .time_ms = mark > 0 ? at->now_ms : 0,
+                                    .token = mark > 0 ? waiter_token(waiter) : bytes_at(NULL, 0)};
     if (waiter->until_ms < at->now_ms) {
         return HEARD_NEVER;
     }
     redlock_bytes channel = bytes_at(waiter->channel, waiter->channel_len);
     if (model->publish != NULL &&
-        model->publish(model->publish_context, model->number, channel, waiter->wake_tag)) {
+        model->publish(model->publish_context, model->number, channel, &call)) {
         return HEARD_YES;
     }
     count_at_most(at, waiter, AWAY_MS);
@@ -378,7 +383,7 @@ static bool queue_wake_heads(const moment *at, redlock_bytes token, uint32_t cou
             *ret = (before){.is_waited = false, .has_queue = true};
             return true;
         }
-        heard result = queue_wake(at, waiter);
+        heard result = queue_wake(at, waiter, 0);
         if (result == HEARD_YES) {
             count_at_most(at, waiter, WOKEN_MS);
             *ret = (before){.is_waited = true, .has_queue = true};
@@ -536,9 +541,10 @@ static redlock_answer step_renew(const moment *at) {
 /* The first waiter who can be reached, taken out of the queue with all in front whose time is over. */
 static bool queue_take_first(const moment *at, redlock_model_waiter *ret_waiter) {
     uint32_t away = 0;
+    uint64_t mark = at->key->mark > 0 ? at->key->mark + 1 : 0;
     redlock_model_waiter *waiter;
     while (away < HEADS_MAX && (waiter = waiter_of_rank(at->model, key_of(at), away)) != NULL) {
-        heard result = queue_wake(at, waiter);
+        heard result = queue_wake(at, waiter, mark);
         if (result == HEARD_NOT_NOW) {
             away++;
             continue;

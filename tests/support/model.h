@@ -40,7 +40,7 @@ typedef struct redlock_model_waiter { /* one of a name's queue */
 
 /* Carries a message to whoever listens to the channel; whether anybody does. */
 typedef bool redlock_model_publish_fn(void *context, uint32_t number, redlock_bytes channel,
-                                      uint64_t wake_tag);
+                                      const redlock_wake_call *call);
 
 typedef struct redlock_model {
     char run_id[REDLOCK_RUN_ID_BYTES + 1];

@@ -44,7 +44,8 @@ void redlock_world_unsubscribe(redlock_world *world, uint32_t client, uint32_t n
 /* The client's end is gone: the node will hear of it. */
 void redlock_world_unlisten(redlock_world *world, uint32_t client, uint32_t node);
 /* PUBLISH on a node: whether anybody has heard it, as far as the node can tell. */
-bool redlock_world_publish(void *context, uint32_t node, redlock_bytes channel, uint64_t tag);
+bool redlock_world_publish(void *context, uint32_t node, redlock_bytes channel,
+                           const redlock_wake_call *call);
 void redlock_world_listen_arrives(redlock_world *world, const redlock_happening *arrived);
 void redlock_world_unlisten_arrives(redlock_world *world, const redlock_happening *arrived);
 void redlock_world_listened_arrives(redlock_world *world, const redlock_happening *arrived);

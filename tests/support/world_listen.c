@@ -97,9 +97,11 @@ void redlock_world_deaf_arrives(redlock_world *world, const redlock_happening *a
 
 void redlock_world_wake_arrives(redlock_world *world, const redlock_happening *arrived) {
     if (listen_is_current(world, arrived)) {
-        redlock_world_trace_node(world, arrived->client, '<', arrived->node, "woken");
+        redlock_world_trace_node(world, arrived->client, '<', arrived->node,
+                                 arrived->call.mark > 0 ? "handed the name" : "woken");
         redlock_fact fact = {.kind = REDLOCK_FACT_WAKE, .node = arrived->node};
-        fact.as.wake.tag = arrived->tag;
+        fact.as.wake = arrived->call;
+        fact.as.wake.token.at = arrived->token;
         redlock_world_client_step(world, arrived->client, &fact);
     }
 }
@@ -134,7 +136,8 @@ void redlock_world_deafen(redlock_world *world, uint32_t client, uint32_t node, 
     link->is_heard = false;
 }
 
-bool redlock_world_publish(void *context, uint32_t node, redlock_bytes channel, uint64_t tag) {
+bool redlock_world_publish(void *context, uint32_t node, redlock_bytes channel,
+                           const redlock_wake_call *call) {
     redlock_world *world = context;
     uint32_t client = 0;
     while (client < world->config.client_count &&
@@ -156,7 +159,10 @@ bool redlock_world_publish(void *context, uint32_t node, redlock_bytes channel, 
     redlock_ns way = link->wake_way > 0 ? link->wake_way : link->back;
     wake->epoch = link->heard_epoch;
     wake->at = redlock_world_link_arrival(world, link, way, &link->listen_back_last);
-    wake->tag = tag;
+    wake->call = *call;
+    if (call->token.len > 0) {
+        memcpy(wake->token, call->token.at, call->token.len);
+    }
     redlock_happening_push(&world->queue, place);
     return true;
 }

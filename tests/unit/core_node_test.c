@@ -278,9 +278,9 @@ static void wakes_that_mean_nobody_do_nothing(void **state) {
     uint32_t sent = stage->sent_count;
     test_stage_wake(stage, 0, UINT64_MAX);
     test_stage_wake(stage, 0, (uint64_t)(slot + 1) << 32 | (uint32_t)tag);
-    test_stage_wake(stage, 0, tag + 1);
+    test_stage_wake(stage, 0, tag + 256);
     for (uint32_t number = 0; number < 8; number++) {
-        test_stage_wake(stage, 0, (uint64_t)held << 32 | number);
+        test_stage_wake(stage, 0, (uint64_t)held << 32 | number << 8);
     }
     assert_int_equal(stage->sent_count, sent);
     test_stage_wake(stage, 0, tag);
