@@ -197,12 +197,30 @@ static int acquire(redlock_session *session, redlock_report *report, int *ret_si
     return left_ms > 0 ? acquire_waiting(session, left_ms, report, ret_signal) : status;
 }
 
+/* What another client has just handed over is ours for a second or so at first, and renewed in a moment.
+ * That is too little to begin anything with, so it is asked for at once. */
+static int lengthen(redlock_session *session, redlock_report *report) {
+    if (session->renew_ms == REDLOCK_NO_RENEW ||
+        redlock_lock_remaining_ms(session->lock) > session->ttl_ms / 2) {
+        return REDLOCK_OK;
+    }
+    int status = redlock_extend(session->lock, 0, report);
+    if (status != REDLOCK_OK) {
+        (void)redlock_release(session->lock, NULL); /* no work has begun */
+        session->lock = NULL;
+    }
+    return status;
+}
+
 int redlock_session_acquire(redlock_session *session) {
     const redlock_session_options *options = session->options;
     redlock_report report = REDLOCK_INIT(redlock_report);
     int signal = 0;
     int status = acquire(session, &report, &signal);
 
+    if (status == REDLOCK_OK) {
+        status = lengthen(session, &report);
+    }
     session->signal = signal;
     session->held_since_ms = redlock_now_ms();
     if (signal != 0) {

@@ -83,6 +83,8 @@ static const char *words_answer(redlock_answer_kind kind) {
         return "clock";
     case REDLOCK_ANSWER_FORGOT:
         return "forgot";
+    case REDLOCK_ANSWER_UNSEEN:
+        return "unseen";
     case REDLOCK_ANSWER_ERROR:
         return "error";
     }

@@ -315,7 +315,8 @@ REDLOCK_API int redlock_release(redlock_lock *lock, redlock_report *report);
  * process that was frozen hears the truth at its first question. */
 REDLOCK_API int redlock_lock_is_held(const redlock_lock *lock);
 /* Rounded down; 0: not held.  Less than a second at first, where another client has handed over a lock that
- * is renewed: until its first renewal is answered, at once by a server that is well (RENEWED tells). */
+ * is renewed: until its first renewal is answered, some 15 ms later (RENEWED tells).  Who needs to know more
+ * of the future calls redlock_extend first. */
 REDLOCK_API int64_t redlock_lock_remaining_ms(const redlock_lock *lock);
 /* 0: plain. */
 REDLOCK_API uint64_t redlock_lock_fence(const redlock_lock *lock);

@@ -74,7 +74,7 @@ void redlock_meter_wish(redlock_meter *meter, const redlock_wish *wish, redlock_
     }
 }
 
-/* LATE and FORGOT are followed by the same command again, and no to a question is no error. */
+/* LATE, FORGOT and UNSEEN are followed by the same command again, and no to a question is no error. */
 static bool is_error(redlock_answer_kind kind) {
     return kind == REDLOCK_ANSWER_ERROR || kind == REDLOCK_ANSWER_NOT_READY ||
            kind == REDLOCK_ANSWER_CLOCK;

@@ -82,7 +82,8 @@ typedef enum redlock_answer_kind {
     REDLOCK_ANSWER_NOT_READY, /* restart guard: no vote yet; left_ms says for how long */
     REDLOCK_ANSWER_CLOCK,     /* the proposal is too far ahead of the node's clock */
     REDLOCK_ANSWER_FORGOT,    /* the node does not know the step: say it again with teach */
-    REDLOCK_ANSWER_ERROR      /* anything else; status and text say what.  Nothing was done */
+    REDLOCK_ANSWER_ERROR,     /* anything else; status and text say what.  Nothing was done */
+    REDLOCK_ANSWER_UNSEEN /* GRANT: it came along with a RELEASE and was not looked at: say it alone */
 } redlock_answer_kind;
 
 typedef struct redlock_answer {

@@ -1,7 +1,7 @@
 /* handoff.c -- being handed the name: the wake of a single node says that the waiter holds already.
  *
- *   PAUSED --wake with a mark, in time--> HELD, for as long as the hand-off surely lasts; a renewal goes
- *                                         out in the same step, and makes a lock like any other of it
+ *   PAUSED --wake with a mark, in time--> HELD, for as long as the hand-off surely lasts; a renewal in
+ *                                         a moment makes a lock like any other of it
  *   PAUSED --any other wake-->            SEEKING: the GRANT claims it, a round trip later
  *
  * The wake is as good as an answer: it was written by the very step that made us the holder, on the node
@@ -16,6 +16,9 @@
 /* A hand-off is short.  Who may need more than a part of it for the renewal claims it first: to hold a
  * little later is better than to hold and lose. */
 #define RENEWAL_ROUND_TRIPS 50u
+/* Of what is left, until that renewal: the first moment is the holder's own.  Who has released by then has
+ * spared the question. */
+#define RENEWED_AFTER_PART 64u
 
 /* Nothing of this wait is still under way: no question that its attempt has given up, and none that was sent
  * on an older link.  On a single node a wait gives nothing back before it ends. */
@@ -80,7 +83,7 @@ static void hold(redlock_core *core, redlock_slot *slot, redlock_ns from, uint64
     slot->is_handed = true;
     redlock_listen_end(core, slot);
     redlock_watch_start(core, slot);
-    slot->renew_at = core->now;
+    slot->renew_at = core->now + redlock_ns_since(slot->deadline, core->now) / RENEWED_AFTER_PART;
 }
 
 bool redlock_handoff_take(redlock_core *core, redlock_slot *slot, const redlock_wake_call *call) {

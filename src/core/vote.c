@@ -288,7 +288,7 @@ static void claim_no(redlock_vote *vote, redlock_command_kind claim, const redlo
     keep_holder(vote, answer->text);
 }
 
-/* One more try after LATE (the node's clock is known better now) or FORGOT. */
+/* Once more after LATE (the node's clock is known better now), FORGOT or UNSEEN. */
 static void claim_again(redlock_core *core, redlock_vote *vote, redlock_command_kind claim) {
     REDLOCK_ASSERT(vote->slot->state != REDLOCK_SLOT_CLOSING); /* there no claim is current */
     REDLOCK_ASSERT(vote->slot->state != REDLOCK_SLOT_LOST);
@@ -326,7 +326,8 @@ static void claim_answered(redlock_core *core, redlock_vote *vote, redlock_comma
         redlock_vote_fail(core, vote, REDLOCK_SILENT);
         return;
     case REDLOCK_ANSWER_FORGOT:
-        vote->teach = true;
+    case REDLOCK_ANSWER_UNSEEN:
+        vote->teach = answer->kind == REDLOCK_ANSWER_FORGOT;
         claim_again(core, vote, claim);
         return;
     case REDLOCK_ANSWER_NOT_READY:
@@ -385,6 +386,7 @@ static void release_answered(redlock_core *core, redlock_vote *vote, const redlo
     case REDLOCK_ANSWER_HEALED:
     case REDLOCK_ANSWER_NOT_READY:
     case REDLOCK_ANSWER_CLOCK:
+    case REDLOCK_ANSWER_UNSEEN:
     case REDLOCK_ANSWER_ERROR:
         vote->undo_at = redlock_ns_add(core->now, REDLOCK_UNDO_RETRY_NS);
         if (deciding) {

@@ -30,14 +30,14 @@ redlock_answer redlock_claim_answer(redlock_answer *release) {
         if (grant.mark > 0) {
             return grant;
         }
-        /* Not looked at: to be said again, alone. */
-        grant.kind = REDLOCK_ANSWER_FORGOT;
+        grant.kind = REDLOCK_ANSWER_UNSEEN;
         grant.status = REDLOCK_REFUSED;
         return grant;
     case REDLOCK_ANSWER_HEALED:
     case REDLOCK_ANSWER_NOT_READY:
     case REDLOCK_ANSWER_CLOCK:
     case REDLOCK_ANSWER_FORGOT:
+    case REDLOCK_ANSWER_UNSEEN:
     case REDLOCK_ANSWER_ERROR:
         return grant; /* for both: nothing was done */
     }

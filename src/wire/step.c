@@ -341,6 +341,7 @@ static redlock_status status_of(redlock_command_kind kind, redlock_answer_kind a
     case REDLOCK_ANSWER_CLOCK:
         return REDLOCK_CLOCK;
     case REDLOCK_ANSWER_FORGOT:
+    case REDLOCK_ANSWER_UNSEEN:
     case REDLOCK_ANSWER_ERROR:
         return REDLOCK_REFUSED;
     }
@@ -489,6 +490,7 @@ static redlock_answer answer_to_renewals(uint32_t place, uint32_t count, bool fe
     case REDLOCK_ANSWER_NO:
     case REDLOCK_ANSWER_CLOCK:
     case REDLOCK_ANSWER_FORGOT:
+    case REDLOCK_ANSWER_UNSEEN:
     case REDLOCK_ANSWER_ERROR:
         return answer_strange();
     }

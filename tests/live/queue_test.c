@@ -303,7 +303,7 @@ static void claim_does_not_overtake(void **state) {
     redlock_answer release = test_node_run(&at->node, both);
     redlock_answer grant = redlock_claim_answer(&release);
     assert_int_equal(release.kind, REDLOCK_ANSWER_YES);
-    assert_int_equal(grant.kind, REDLOCK_ANSWER_FORGOT);
+    assert_int_equal(grant.kind, REDLOCK_ANSWER_UNSEEN);
     assert_int_equal(woken(at), 1);
     assert_holder(at, "b");
     assert_left_between(at, 1, HAND_OFF_MS);
@@ -317,7 +317,7 @@ static void late_claim_is_a_waiter_like_any_other(void **state) {
     grant.not_after_ms = 1;
     prepare(at, "b", HERE, "c", HERE);
     redlock_answer release = test_node_run(&at->node, with_claim(release_of(NAME, "a"), grant));
-    assert_int_equal(redlock_claim_answer(&release).kind, REDLOCK_ANSWER_FORGOT);
+    assert_int_equal(redlock_claim_answer(&release).kind, REDLOCK_ANSWER_UNSEEN);
     assert_int_equal(woken(at), 1);
     assert_holder(at, "b");
     assert_left_between(at, 1, HAND_OFF_MS);
@@ -331,7 +331,7 @@ static void late_release_serves_no_claim(void **state) {
     prepare(at, "b", HERE, NULL, NULL);
     redlock_answer release = test_node_run(&at->node, both);
     assert_int_equal(release.kind, REDLOCK_ANSWER_LATE);
-    assert_int_equal(redlock_claim_answer(&release).kind, REDLOCK_ANSWER_FORGOT);
+    assert_int_equal(redlock_claim_answer(&release).kind, REDLOCK_ANSWER_UNSEEN);
     assert_holder(at, "a");
     assert_queue(at, "b\n");
 }
@@ -343,7 +343,7 @@ static void claim_of_who_is_not_in_the_queue_is_not_looked_at(void **state) {
     prepare(at, NULL, NULL, NULL, NULL);
     redlock_answer release = test_node_run(&at->node, both);
     assert_int_equal(release.kind, REDLOCK_ANSWER_YES);
-    assert_int_equal(redlock_claim_answer(&release).kind, REDLOCK_ANSWER_FORGOT);
+    assert_int_equal(redlock_claim_answer(&release).kind, REDLOCK_ANSWER_UNSEEN);
     assert_holder(at, "(nil)");
 }
 
@@ -356,7 +356,7 @@ static void without_a_mark_no_claim_is_served(void **state) {
     test_node_assert_says(&at->node, "1", "DEL", MARK_KEY, NULL);
     redlock_answer release = test_node_run(&at->node, both);
     assert_int_equal(release.kind, REDLOCK_ANSWER_YES);
-    assert_int_equal(redlock_claim_answer(&release).kind, REDLOCK_ANSWER_FORGOT);
+    assert_int_equal(redlock_claim_answer(&release).kind, REDLOCK_ANSWER_UNSEEN);
     assert_holder(at, "(nil)");
     assert_mark(at, "(nil)");
 }
@@ -463,7 +463,7 @@ static void look(crossing *at, outcome *to, const char *name) {
 static outcome play(crossing *at, const scene *drawn, const char *name, bool is_one_command) {
     redlock_command release = release_of(name, "own");
     redlock_command grant = waiting(grant_of(name, "next"), HERE, 7);
-    outcome came = {.grant = REDLOCK_ANSWER_FORGOT};
+    outcome came = {.grant = REDLOCK_ANSWER_UNSEEN};
 
     release.place = drawn->leaves ? REDLOCK_PLACE_LEAVE : REDLOCK_PLACE_NONE;
     release.not_after_ms = drawn->release_is_late ? 1 : 0;
@@ -476,7 +476,7 @@ static outcome play(crossing *at, const scene *drawn, const char *name, bool is_
     redlock_answer released = test_node_run(&at->node, release);
     redlock_answer granted = redlock_claim_answer(&released);
     came.release = released.kind;
-    if (!is_one_command || granted.kind == REDLOCK_ANSWER_FORGOT) {
+    if (!is_one_command || granted.kind == REDLOCK_ANSWER_UNSEEN) {
         grant.not_after_ms = 0;
         granted = test_node_run(&at->node, grant);
     }

@@ -248,6 +248,8 @@ static const char *answer_words(redlock_command_kind kind, const redlock_answer 
         return "no, its clock is an hour behind";
     case REDLOCK_ANSWER_FORGOT:
         return "does not know the step";
+    case REDLOCK_ANSWER_UNSEEN:
+        return "not looked at";
     case REDLOCK_ANSWER_ERROR:
         return "error";
     }

@@ -141,11 +141,11 @@ static void one_answer_is_for_both(void **state) {
         {"*5\r\n:1\r\n:0\r\n:99\r\n:0\r\n:9007199254740991\r\n", REDLOCK_ANSWER_YES,
          REDLOCK_ANSWER_YES, REDLOCK_OK, REDLOCK_OK, REDLOCK_FENCE_MAX, 99},
         /* Not looked at: the claim is said again. */
-        {"*4\r\n:1\r\n:0\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_YES, REDLOCK_ANSWER_FORGOT, REDLOCK_OK,
+        {"*4\r\n:1\r\n:0\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_YES, REDLOCK_ANSWER_UNSEEN, REDLOCK_OK,
          REDLOCK_REFUSED, 0, 99},
-        {"*4\r\n:3\r\n:0\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_NO, REDLOCK_ANSWER_FORGOT,
+        {"*4\r\n:3\r\n:0\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_NO, REDLOCK_ANSWER_UNSEEN,
          REDLOCK_NOT_HELD, REDLOCK_REFUSED, 0, 99},
-        {"*4\r\n:4\r\n:0\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_LATE, REDLOCK_ANSWER_FORGOT,
+        {"*4\r\n:4\r\n:0\r\n:99\r\n:0\r\n", REDLOCK_ANSWER_LATE, REDLOCK_ANSWER_UNSEEN,
          REDLOCK_SILENT, REDLOCK_REFUSED, 0, 99},
         /* Nothing was done for either. */
         {"-NOSCRIPT No matching script.\r\n", REDLOCK_ANSWER_FORGOT, REDLOCK_ANSWER_FORGOT,

@@ -86,7 +86,7 @@ static void what_is_no_answer_to_the_claim_has_it_said_again(void **state) {
                                  expect(both_of("job")),
                                  SEND("-OOM command not allowed\r\n"),
                                  STEP(STALL)};
-    static const redlock_answer_kind answers[][2] = {{REDLOCK_ANSWER_YES, REDLOCK_ANSWER_FORGOT},
+    static const redlock_answer_kind answers[][2] = {{REDLOCK_ANSWER_YES, REDLOCK_ANSWER_UNSEEN},
                                                      {REDLOCK_ANSWER_FORGOT, REDLOCK_ANSWER_FORGOT},
                                                      {REDLOCK_ANSWER_ERROR, REDLOCK_ANSWER_ERROR}};
 

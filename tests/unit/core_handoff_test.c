@@ -93,7 +93,7 @@ static void assert_claimed(waiting *at) {
 
 /* --- taken ----------------------------------------------------------------------------------- */
 
-static void who_is_handed_the_name_holds_and_renews_at_once(void **state) {
+static void who_is_handed_the_name_holds_and_renews_soon(void **state) {
     waiting at = wait_plainly();
 
     (void)state;
@@ -101,6 +101,9 @@ static void who_is_handed_the_name_holds_and_renews_at_once(void **state) {
     assert_true(is_held(&at));
     assert_true(redlock_core_fence(at.stage->core, at.slot) == MARK + 1);
     assert_null(test_stage_open(at.stage, at.slot, 0, GRANT));
+    assert_null(
+        test_stage_open(at.stage, at.slot, 0, RENEW)); /* the first moment is the holder's */
+    test_stage_run(at.stage, HAND_OFF / 100);
     const test_sent *renewal = test_stage_open(at.stage, at.slot, 0, RENEW);
     assert_non_null(renewal);
     assert_true(renewal->command.fence == MARK + 1);
@@ -332,7 +335,7 @@ static void node_that_is_down_is_asked_when_it_is_up(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_is_handed_the_name_holds_and_renews_at_once),
+        cmocka_unit_test(who_is_handed_the_name_holds_and_renews_soon),
         cmocka_unit_test(validity_counts_from_when_the_node_handed_over),
         cmocka_unit_test(time_that_went_backwards_counts_from_the_last_answer),
         cmocka_unit_test(short_ttl_is_not_held_for_longer_than_itself),
