@@ -1,6 +1,7 @@
 #include "sim/listen.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "base/assert.h"
 #include "sim/check.h"
@@ -40,6 +41,7 @@ static void put_back(redlock_sim_world *world, redlock_sim_event event) {
     redlock_sim_ear *ear = ear_of(world, &event);
     if (ear->is_deaf || redlock_sim_link_is_cut(world, event.client, event.node)) {
         ear->is_deaf = true;
+        free(event.parcel);
         return;
     }
     ear->back_last = redlock_ns_max(ear->back_last, event.at);

@@ -52,7 +52,9 @@ static void claim_play(redlock_answer release, const uint8_t *reply, size_t used
     REDLOCK_ASSERT(grant.kind != REDLOCK_ANSWER_YES || release.kind == REDLOCK_ANSWER_YES);
     REDLOCK_ASSERT(grant.kind != REDLOCK_ANSWER_NO && grant.kind != REDLOCK_ANSWER_LATE);
     answer_play(REDLOCK_COMMAND_RELEASE, true, release, reply, used);
-    answer_play(REDLOCK_COMMAND_GRANT, true, grant, reply, used);
+    if (grant.kind != REDLOCK_ANSWER_UNSEEN) { /* which no server says of itself */
+        answer_play(REDLOCK_COMMAND_GRANT, true, grant, reply, used);
+    }
 }
 
 /* The first byte says which command the rest answers, and if it is RENEW, of how many names. */
