@@ -14,7 +14,7 @@ static void number_check(redlock_bytes *text, uint64_t number) {
     uint8_t digits[REDLOCK_DIGITS_MAX];
     redlock_bytes again = redlock_bytes_from_u64(number, digits);
 
-    while (text->len > again.len && text->at[0] == '0') {
+    while (text->len > 1 && text->at[0] == '0' && text->at[1] >= '0' && text->at[1] <= '9') {
         text->at++;
         text->len--;
     }
