@@ -105,9 +105,9 @@ typedef struct redlock_event {
     int64_t place;        /* WAITING: 1 is next.  It is learned when the nodes are asked */
 } redlock_event;
 
-/* Runs on whichever thread drives the client at that moment: the keeper, a caller inside a blocking
- * call, or inside of redlock_client_process.  No lock of the library is held.  It must return soon, because renewals wait for
- * it, and may call only the asking functions (redlock_lock_is_held and its neighbours). */
+/* Runs on whichever thread drives the client at that moment: the keeper, or a caller inside a blocking
+ * call or inside redlock_client_process.  No lock of the library is held.  It must return soon, because
+ * renewals wait for it, and may call only the asking functions (redlock_lock_is_held and its neighbours). */
 typedef void redlock_event_fn(const redlock_event *event, void *user);
 
 typedef struct redlock_client_options {
@@ -204,7 +204,8 @@ REDLOCK_API int redlock_client_fd(redlock_client *client);
  * something is due, at most 1,000 otherwise (a machine may be suspended meanwhile, which the loop's sleep
  * does not count), rounded up to whole milliseconds.  REDLOCK_FOREVER: nothing is due, or another thread is
  * inside of a blocking call; should there come to be something, the descriptor tells.  So ask after
- * process, each time before sleeping.  Any thread, but the one loop's; never blocks.
+ * process, each time before sleeping.  Only on the loop's thread, because what it says is what the
+ * descriptor then makes up for; never blocks.
  * REDLOCK_FOREVER without REDLOCK_CLIENT_OWN_LOOP, and in a forked child. */
 REDLOCK_API int64_t redlock_client_deadline_ms(redlock_client *client);
 /* Does what is due and takes what has come, then calls on_event for what that led to, on this thread.
@@ -261,8 +262,8 @@ typedef struct redlock_acquire_options {
  * cannot grant any more.  `options` and `report` may be NULL.
  * Blocks: for one attempt (at most connect_timeout + 3 node_timeouts), and up to wait_ms in all.
  * On OK *ret_lock is held and renewed in the background (or by the application's loop, where the client
- * has no keeper); end it with redlock_release.  On anything
- * else nothing is held, and what single nodes had granted is being undone.
+ * has no keeper); end it with redlock_release.  On anything else nothing is held, and what single nodes
+ * had granted is being undone.
  *   HELD         somebody else has it (wait_ms was 0, or the tries are used up)
  *   TIMEOUT      somebody else had it all the time
  *   CANCELED     redlock_cancel
