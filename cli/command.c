@@ -3,13 +3,13 @@
 
 #include <errno.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/exit.h"
+#include "cli/text.h"
 
 extern char **environ;
 
@@ -26,14 +26,11 @@ static int file_check(const char *path) {
 }
 
 static char *path_join(const char *folder, size_t folder_length, const char *name) {
-    size_t size = folder_length + strlen(name) + 3;
-    char *path = malloc(size);
+    /* An empty entry of PATH means the current folder. */
+    char *own = folder_length > 0 ? strndup(folder, folder_length) : strdup(".");
+    char *path = own != NULL ? redlock_text_join(own, "/", name, NULL) : NULL;
 
-    if (path != NULL) {
-        /* An empty entry of PATH means the current folder. */
-        (void)snprintf(path, size, "%.*s/%s", folder_length > 0 ? (int)folder_length : 1,
-                       folder_length > 0 ? folder : ".", name);
-    }
+    free(own);
     return path;
 }
 
@@ -131,16 +128,6 @@ int redlock_command_init(redlock_command *command, char **argv, const char *scri
     return shell_argv_make(command) ? 0 : REDLOCK_EXIT_SYSTEM;
 }
 
-static char *variable_make(const char *key, const char *value) {
-    size_t size = strlen(key) + strlen(value) + 2;
-    char *variable = malloc(size);
-
-    if (variable != NULL) {
-        (void)snprintf(variable, size, "%s=%s", key, value);
-    }
-    return variable;
-}
-
 static void env_end(redlock_command *command) {
     for (size_t i = 0; i < REDLOCK_COMMAND_ENV_MAX; i++) {
         free(command->env_own[i]);
@@ -152,15 +139,16 @@ static void env_end(redlock_command *command) {
 
 /* Returns how many there are, 0 when there is no memory. */
 static size_t env_own_make(redlock_command *command, const redlock_lock *lock, const char *name) {
-    char fence[24];
+    char fence[REDLOCK_TEXT_NUMBER_BYTES];
     size_t count = 0;
 
-    (void)snprintf(fence, sizeof(fence), "%llu", (unsigned long long)redlock_lock_fence(lock));
-    command->env_own[count++] = variable_make("REDLOCK_NAME", name);
-    command->env_own[count++] = variable_make("REDLOCK_FENCE", fence);
-    command->env_own[count++] = variable_make("REDLOCK_TOKEN", redlock_lock_token(lock, NULL));
+    redlock_text_number(redlock_lock_fence(lock), fence);
+    command->env_own[count++] = redlock_text_join("REDLOCK_NAME=", name, NULL);
+    command->env_own[count++] = redlock_text_join("REDLOCK_FENCE=", fence, NULL);
+    command->env_own[count++] =
+        redlock_text_join("REDLOCK_TOKEN=", redlock_lock_token(lock, NULL), NULL);
     if (command->status != NULL) {
-        command->env_own[count++] = variable_make("REDLOCK_STATUS", command->status);
+        command->env_own[count++] = redlock_text_join("REDLOCK_STATUS=", command->status, NULL);
     }
     for (size_t i = 0; i < count; i++) {
         if (command->env_own[i] == NULL) {

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -12,8 +11,9 @@
 
 #include "cli/exit.h"
 #include "cli/say.h"
+#include "cli/text.h"
 
-enum { FILE_BYTES_MAX = 65536, PATH_BYTES = 4096 };
+enum { FILE_BYTES_MAX = 65536 };
 
 static const char space[] = " \t\r";
 
@@ -190,32 +190,37 @@ static int file_load(redlock_config *config, const char *path, bool is_needed, c
     return code;
 }
 
-static bool user_path(char *path, size_t size) {
+/* Where people have their own, if they have a home. */
+static int user_file_load(redlock_config *config, const char *topic) {
     const char *folder = getenv("XDG_CONFIG_HOME");
     const char *home = getenv("HOME");
-    int length = -1;
+    bool has_folder = folder != NULL && folder[0] == '/';
 
-    if (folder != NULL && folder[0] == '/') {
-        length = snprintf(path, size, "%s/redlock/config", folder);
-    } else if (home != NULL && home[0] == '/') {
-        length = snprintf(path, size, "%s/.config/redlock/config", home);
+    if (!has_folder && (home == NULL || home[0] != '/')) {
+        return 0;
     }
-    return length > 0 && (size_t)length < size;
+    char *path =
+        redlock_text_join(has_folder ? folder : home,
+                          has_folder ? "/redlock/config" : "/.config/redlock/config", NULL);
+    int code = path != NULL ? file_load(config, path, false, topic) : REDLOCK_EXIT_SYSTEM;
+    free(path);
+    return code;
 }
 
 int redlock_config_load(redlock_config *config, const char *topic) {
+    static bool is_absent; /* they are read twice, a moment apart: see urls_wipe */
     const char *given = getenv("REDLOCK_CONFIG");
-    char path[PATH_BYTES];
-    int code = 0;
 
     config->count = 0;
     if (given != NULL && given[0] != '\0') {
         return file_load(config, given, true, topic);
     }
-    if (user_path(path, sizeof(path))) {
-        code = file_load(config, path, false, topic);
+    int code = is_absent ? 0 : user_file_load(config, topic);
+    if (code == 0 && !is_absent) {
+        code = file_load(config, "/etc/redlock/config", false, topic);
+        is_absent = code == 0 && config->count == 0;
     }
-    return code == 0 ? file_load(config, "/etc/redlock/config", false, topic) : code;
+    return code;
 }
 
 void redlock_config_deinit(redlock_config *config) {
@@ -276,12 +281,12 @@ static int option_make(redlock_config *config, const char *key, char **ret_word)
     if (value == NULL) {
         return 0;
     }
-    size_t size = strlen(key) + strlen(value) + 4;
-    word = config->count < REDLOCK_CONFIG_ENTRIES_MAX ? malloc(size) : NULL;
+    word = config->count < REDLOCK_CONFIG_ENTRIES_MAX
+               ? redlock_text_join("--", key, "=", value, NULL)
+               : NULL;
     if (word == NULL) {
         return REDLOCK_EXIT_SYSTEM;
     }
-    (void)snprintf(word, size, "--%s=%s", key, value);
     config->entry[config->count++] = (redlock_config_entry){.key = "", .value = word};
     *ret_word = word;
     return 0;

@@ -255,14 +255,11 @@ static int set_start(const local_set *set, const redlock_say *say) {
     return code;
 }
 
-int redlock_local_resolve(redlock_urls *urls, const redlock_say *say) {
+/* A function of its own, since the set is large, and most callers have none. */
+static __attribute__((noinline)) int set_resolve(redlock_urls *urls, const redlock_say *say) {
     local_set set;
-    int code;
+    int code = set_init(&set, urls->local_size, say);
 
-    if (urls->local_size == 0) {
-        return 0;
-    }
-    code = set_init(&set, urls->local_size, say);
     if (code == 0) {
         code = set_start(&set, say);
     }
@@ -271,6 +268,10 @@ int redlock_local_resolve(redlock_urls *urls, const redlock_say *say) {
         code = urls_fill(&set, urls);
     }
     return code;
+}
+
+int redlock_local_resolve(redlock_urls *urls, const redlock_say *say) {
+    return urls->local_size != 0 ? set_resolve(urls, say) : 0;
 }
 
 static int local_start(int size, const redlock_say *say) {

@@ -14,8 +14,9 @@
 /* The longest that the lock can be left behind for: the library's ttl_max. */
 static const int64_t leave_ms_max = 60 * 1000;
 
-/* Leaves the lock to run out by itself after `rest_ms`.  False when it could not be made to. */
-static bool lock_leave(redlock_session *session, int64_t rest_ms) {
+/* Leaves the lock to run out by itself after `rest_ms`.  False when it could not be made to.
+ * Not inlined: its report, 4 KB of stack, is touched when that is needed. */
+static __attribute__((noinline)) bool lock_leave(redlock_session *session, int64_t rest_ms) {
     redlock_report report = REDLOCK_INIT(redlock_report);
     const redlock_say *say = &session->options->say;
     int status = redlock_try_extend(session->lock, rest_ms, &report);

@@ -10,7 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/exit.h"
 #include "cli/say.h"
+#include "cli/text.h"
 
 /* What makes a file unfit for a password; NULL when nothing does. */
 static const char *file_wrong(int fd) {
@@ -42,33 +44,42 @@ static int first_line_read(int fd, const char *path, const char *topic,
                : redlock_say_usage(topic, "there is no password in the first line of %s", path);
 }
 
-int redlock_secret_read(const char *path, const char *topic, char out[REDLOCK_SECRET_BYTES_MAX]) {
-    const char *home = getenv("HOME");
-    char full[REDLOCK_SECRET_PATH_BYTES];
-    bool is_home = strncmp(path, "~/", 2) == 0 && home != NULL;
-
-    (void)snprintf(full, sizeof(full), "%s%s", is_home ? home : "", is_home ? path + 1 : path);
+static int file_read(const char *path, const char *topic, char out[REDLOCK_SECRET_BYTES_MAX]) {
     /* Not blocking: somebody may have put a pipe there. */
-    int fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
-        return redlock_say_usage(topic, "the password file %s cannot be read: %s", full,
+        return redlock_say_usage(topic, "the password file %s cannot be read: %s", path,
                                  strerror(errno));
     }
     const char *wrong = file_wrong(fd);
     int code = wrong == NULL
-                   ? first_line_read(fd, full, topic, out)
-                   : redlock_say_usage(topic, "the password file %s is not taken: %s", full, wrong);
+                   ? first_line_read(fd, path, topic, out)
+                   : redlock_say_usage(topic, "the password file %s is not taken: %s", path, wrong);
     (void)close(fd);
     return code;
 }
 
-bool redlock_secret_credential(char *path, size_t size) {
-    const char *folder = getenv("CREDENTIALS_DIRECTORY");
-    int len = folder != NULL && folder[0] == '/'
-                  ? snprintf(path, size, "%s/redlock.password", folder)
-                  : -1;
+int redlock_secret_read(const char *path, const char *topic, char out[REDLOCK_SECRET_BYTES_MAX]) {
+    char *full = redlock_text_path(path);
+    if (full == NULL) {
+        return REDLOCK_EXIT_SYSTEM;
+    }
+    int code = file_read(full, topic, out);
+    free(full);
+    return code;
+}
 
-    return len > 0 && (size_t)len < size && access(path, F_OK) == 0;
+char *redlock_secret_credential(void) {
+    const char *folder = getenv("CREDENTIALS_DIRECTORY");
+    char *path = folder != NULL && folder[0] == '/'
+                     ? redlock_text_join(folder, "/redlock.password", NULL)
+                     : NULL;
+
+    if (path != NULL && access(path, F_OK) != 0) {
+        free(path);
+        path = NULL;
+    }
+    return path;
 }
 
 /* Writes behind `len` bytes of `out`, which has room for it. */

@@ -1,7 +1,6 @@
 /* trust.c -- the options about TLS. */
 #include "cli/trust.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,29 +8,15 @@
 #include "cli/exit.h"
 #include "cli/options.h"
 #include "cli/say.h"
+#include "cli/text.h"
 
 bool redlock_trust_has_option(int option) {
     return option >= REDLOCK_OPTION_TLS_CA && option <= REDLOCK_OPTION_TLS_INSECURE;
 }
 
-/* In a configuration file no shell puts the home in the place of "~". */
-static char *path_dup(const char *text) {
-    const char *home = getenv("HOME");
-
-    if (strncmp(text, "~/", 2) != 0 || home == NULL) {
-        return strdup(text);
-    }
-    size_t size = strlen(home) + strlen(text);
-    char *path = malloc(size);
-    if (path != NULL) {
-        (void)snprintf(path, size, "%s%s", home, text + 1);
-    }
-    return path;
-}
-
 static int path_set(char **place, const char *text) {
     free(*place);
-    *place = path_dup(text);
+    *place = redlock_text_path(text);
     return *place != NULL ? REDLOCK_GO_ON : REDLOCK_EXIT_SYSTEM;
 }
 

@@ -1,7 +1,6 @@
 /* urls.c -- which servers to ask. */
 #include "cli/urls.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -111,26 +110,34 @@ static int config_add(redlock_urls *urls, const redlock_config *config, const ch
     return code;
 }
 
+static int password_take(const char *password, const char *topic,
+                         char out[REDLOCK_SECRET_BYTES_MAX]) {
+    size_t size = strlen(password) + 1;
+
+    if (size > REDLOCK_SECRET_BYTES_MAX) {
+        return redlock_say_usage(topic, "the password in REDLOCK_PASSWORD is too long");
+    }
+    memcpy(out, password, size);
+    return 0;
+}
+
 /* "" when there is none. */
 static int password_find(const redlock_urls *urls, const redlock_config *config, const char *topic,
                          char out[REDLOCK_SECRET_BYTES_MAX]) {
     const char *password = redlock_config_environment("password");
     const char *file = urls->password_file;
-    char credential[REDLOCK_SECRET_PATH_BYTES];
 
     out[0] = '\0';
     if (file == NULL && password != NULL) {
-        (void)snprintf(out, REDLOCK_SECRET_BYTES_MAX, "%s", password);
-        return strlen(password) < REDLOCK_SECRET_BYTES_MAX
-                   ? 0
-                   : redlock_say_usage(topic, "the password in REDLOCK_PASSWORD is too long");
+        return password_take(password, topic, out);
     }
     file = file != NULL ? file : redlock_config_environment("password-file");
-    if (file == NULL && redlock_secret_credential(credential, sizeof(credential))) {
-        file = credential;
-    }
+    char *credential = file == NULL ? redlock_secret_credential() : NULL;
+    file = credential != NULL ? credential : file;
     file = file != NULL ? file : redlock_config_value(config, "password-file", 0);
-    return file != NULL ? redlock_secret_read(file, topic, out) : 0;
+    int code = file != NULL ? redlock_secret_read(file, topic, out) : 0;
+    free(credential);
+    return code;
 }
 
 static int logins_add(redlock_urls *urls, const redlock_config *config, const char *topic) {

@@ -28,7 +28,7 @@ typedef struct redlock_counts { /* zeroed: nothing yet */
 
 /* Commands on one link are answered in order, so a ring of times is all it takes to measure them.
  * When it is full, those behind it are only counted until all of them are answered. */
-typedef struct redlock_meter { /* zeroed: nothing yet */
+typedef struct redlock_meter { /* by redlock_meter_init: nothing yet */
     bool linked;               /* a connection stands, whether it counts or not */
     bool up;
     uint64_t commands, answers, unanswered, connects, connects_failed, disconnects, wakes;
@@ -39,6 +39,7 @@ typedef struct redlock_meter { /* zeroed: nothing yet */
     redlock_ns sent[REDLOCK_SENT_MAX];
 } redlock_meter;
 
+void redlock_meter_init(redlock_meter *meter);
 void redlock_count_answer(redlock_answers answers, redlock_status status);
 
 /* What passes between the core and one node. */

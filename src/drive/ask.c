@@ -249,8 +249,8 @@ static redlock_status host_resolve(redlock_asker *asker, const redlock_url *url,
     if (lookup != NULL) {
         status = lookup_await(asker, lookup, &wake, addresses, deadline);
     } else if (!is_known) {
-        status =
-            asker_fail(asker, REDLOCK_IO, EAGAIN, "no thread or memory left to look up the host");
+        status = asker_fail(asker, REDLOCK_IO, EAGAIN,
+                            "no thread, descriptor or memory left to look up the host");
     }
     redlock_resolver_destroy(resolver);
     redlock_wake_deinit(&wake);

@@ -58,7 +58,6 @@ typedef struct conn_fault { /* why the link is about to be told down */
 
 struct redlock_conn {
     uint32_t node;
-    redlock_url url;
     redlock_bytes label;
     redlock_bytes channel; /* empty: a connection for commands */
     redlock_resolver *resolver;
@@ -69,7 +68,6 @@ struct redlock_conn {
     bool doomed; /* fd is only waiting to be closed */
     conn_fault fault;
     redlock_lookup *lookup;
-    redlock_addresses addresses;
     uint32_t address_next;
     int connect_errno; /* of the last address that failed */
 
@@ -80,7 +78,11 @@ struct redlock_conn {
     redlock_hello greeting; /* in progress */
     redlock_hello hello;    /* the last one that was finished */
     bool has_hello;
-    redlock_resp_reader reader; /* the last: see redlock_conn_create */
+
+    /* Large, and not zeroed as the rest is: see redlock_conn_create. */
+    redlock_url url;
+    redlock_addresses addresses;
+    redlock_resp_reader reader;
 };
 
 static const char too_long[] = "a reply is longer than any that we ask for";
@@ -176,7 +178,7 @@ static void conn_greet(redlock_conn *conn) {
     redlock_buffer *pending = &conn->out.pending; /* reserved before: no copy is left by growing */
     conn_move(conn, CONN_GREETING);
     REDLOCK_ASSERT(pending->len == 0 && conn->outbox.owed.count == 0);
-    if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
+    if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_ASK_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
         conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for the greeting");
         return;
     }
@@ -187,7 +189,7 @@ static void conn_greet(redlock_conn *conn) {
         pending->len = redlock_hello_start(&conn->greeting, &conn->url, conn->label, pending->at,
                                            pending->size);
     }
-    REDLOCK_ASSERT(pending->len <= REDLOCK_HELLO_BYTES_MAX);
+    REDLOCK_ASSERT(pending->len <= REDLOCK_HELLO_ASK_BYTES_MAX);
     conn->out.has_secret = conn->url.password[0] != '\0';
 }
 
@@ -292,7 +294,8 @@ static void conn_resolve(redlock_conn *conn) {
                                &conn->lookup)) {
         conn_take_addresses(conn);
     } else if (conn->lookup == NULL) {
-        conn_fail(conn, REDLOCK_IO, EAGAIN, "no thread or memory left to look up the host's name");
+        conn_fail(conn, REDLOCK_IO, EAGAIN,
+                  "no thread, descriptor or memory left to look up the host's name");
     }
 }
 
@@ -304,9 +307,11 @@ redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock
     if (conn == NULL) {
         return NULL;
     }
-    /* Not the reader, two thirds of it, most of which is never used: pages that nobody has touched cost
-     * nothing, and half of all connections only wait to listen. */
-    memset(conn, 0, offsetof(redlock_conn, reader));
+    /* Not what lies behind, five sixths of it, most of which is never used: pages that nobody has touched
+     * cost nothing, and half of all connections only wait to listen. */
+    memset(conn, 0, offsetof(redlock_conn, url));
+    conn->addresses.count = 0;
+    conn->addresses.gai_error = 0;
     conn->node = node;
     conn->url = *url;
     conn->label = label;

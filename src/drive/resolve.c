@@ -26,7 +26,8 @@
 struct redlock_resolver {
     atomic_uint references; /* the owner, and each running thread */
     atomic_uint threads;
-    redlock_wake wake; /* a duplicate of the owner's write_fd; nothing to read from */
+    int owner_fd;      /* what the owner's wake is raised by */
+    redlock_wake wake; /* a duplicate of it, from the first thread on; nothing to read from */
 };
 
 typedef enum lookup_stage { LOOKUP_RUNNING = 0, LOOKUP_ENDED, LOOKUP_ABANDONED } lookup_stage;
@@ -51,13 +52,8 @@ redlock_resolver *redlock_resolver_create(redlock_wake *wake) {
     if (resolver == NULL) {
         return NULL;
     }
-
-    resolver->wake.read_fd = -1;
-    resolver->wake.write_fd = fcntl(wake->write_fd, F_DUPFD_CLOEXEC, 0);
-    if (resolver->wake.write_fd < 0) {
-        free(resolver);
-        return NULL;
-    }
+    resolver->owner_fd = wake->write_fd;
+    resolver->wake = (redlock_wake){.read_fd = -1, .write_fd = -1};
     atomic_init(&resolver->references, 1);
     atomic_init(&resolver->threads, 0);
     return resolver;
@@ -158,6 +154,15 @@ static bool lookup_start(redlock_lookup *lookup) {
     return is_started;
 }
 
+/* Most programs have nothing to look up: unix sockets and literal addresses need no thread. */
+static bool resolver_can_wake(redlock_resolver *resolver) {
+    redlock_wake *wake = &resolver->wake;
+    if (wake->write_fd < 0) {
+        wake->write_fd = fcntl(resolver->owner_fd, F_DUPFD_CLOEXEC, 0);
+    }
+    return wake->write_fd >= 0;
+}
+
 static redlock_lookup *lookup_create(redlock_resolver *resolver, const char *host, uint16_t port) {
     size_t len = strlen(host);
     if (len >= RESOLVE_HOST_BYTES) {
@@ -182,7 +187,8 @@ bool redlock_resolver_start(redlock_resolver *resolver, const char *host, uint16
         return true;
     }
 
-    redlock_lookup *lookup = lookup_create(resolver, host, port);
+    redlock_lookup *lookup =
+        resolver_can_wake(resolver) ? lookup_create(resolver, host, port) : NULL;
     if (lookup == NULL) {
         return false;
     }

@@ -27,12 +27,12 @@ typedef struct redlock_addresses {
     int gai_error; /* getaddrinfo's code when count is 0 */
 } redlock_addresses;
 
-/* `wake` is raised whenever a lookup ends; the resolver keeps a duplicate of its descriptor.
- * NULL: no memory or descriptor. */
+/* `wake` is raised whenever a lookup ends; the resolver keeps a duplicate of its descriptor from the first
+ * lookup on that needs a thread.  NULL: no memory. */
 redlock_resolver *redlock_resolver_create(redlock_wake *wake);
 void redlock_resolver_destroy(redlock_resolver *resolver); /* NULL is fine; waits for nobody */
 /* True and *ret_addresses when known at once (numeric); else *ret_lookup is to be asked later, NULL
- * when there is no memory or thread for it. */
+ * when there is no memory, descriptor or thread for it. */
 bool redlock_resolver_start(redlock_resolver *resolver, const char *host, uint16_t port,
                             redlock_addresses *ret_addresses, redlock_lookup **ret_lookup);
 /* True when the lookup has ended; then it is freed. */

@@ -17,7 +17,8 @@
 #include "wire/resp.h"
 #include "wire/url.h"
 
-#define REDLOCK_HELLO_BYTES_MAX 32768u
+#define REDLOCK_HELLO_BYTES_MAX 32768u    /* with all scripts */
+#define REDLOCK_HELLO_ASK_BYTES_MAX 4096u /* without */
 #define REDLOCK_HELLO_WORDS_BYTES 112u
 
 typedef struct redlock_hello {             /* what has been learned so far */
@@ -33,7 +34,7 @@ typedef struct redlock_hello {             /* what has been learned so far */
     uint32_t lacks; /* a bit for each script that the server has to be taught */
 } redlock_hello;
 
-/* Begins a new greeting and writes its bytes; `size` is at least REDLOCK_HELLO_BYTES_MAX.
+/* Begins a new greeting and writes its bytes; `size` is at least REDLOCK_HELLO_ASK_BYTES_MAX.
  * Returns the number of bytes.  `label` is the connection's name for CLIENT SETNAME. */
 size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock_bytes label,
                            uint8_t *out, size_t size);
@@ -46,8 +47,8 @@ size_t redlock_hello_start_listening(redlock_hello *hello, const redlock_url *ur
  * hangs up before that may have said why already: `status` and `words` tell. */
 bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader,
                         const uint8_t *data);
-/* After the last reply of a server that may vote: the scripts that it has to be taught, `size` as above;
- * 0: none.  Commands may follow them at once, since a server does one after the other.  The replies
+/* After the last reply of a server that may vote: the scripts that it has to be taught; 0: none.  `size` is at
+ * least REDLOCK_HELLO_BYTES_MAX.  Commands may follow them at once, since a server does one after the other.  The replies
  * come before those to the commands, and are taken as above. */
 size_t redlock_hello_teach(redlock_hello *hello, uint8_t *out, size_t size);
 /* Whether replies are still to be taken. */

@@ -38,13 +38,13 @@ typedef struct redlock_resp_value { /* in the order of the bytes: an array, then
 } redlock_resp_value;
 
 typedef struct redlock_resp_reader {
-    redlock_resp_value values[REDLOCK_RESP_ELEMENTS_MAX];
     uint32_t value_count;
     uint32_t left[REDLOCK_RESP_DEPTH_MAX]; /* elements still missing, outermost first */
     uint32_t depth;
     size_t at;             /* first byte that is not consumed by a value */
     size_t scanned;        /* no line end before here */
     const char *complaint; /* static; NULL until something is BAD */
+    redlock_resp_value values[REDLOCK_RESP_ELEMENTS_MAX]; /* the last: mostly a few are used */
 } redlock_resp_reader;
 
 typedef enum redlock_resp_status {
