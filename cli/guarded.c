@@ -38,7 +38,7 @@ int redlock_guarded_open(redlock_guarded *guarded, redlock_session *session,
 }
 
 void redlock_guarded_close(redlock_guarded *guarded) {
-    redlock_session_close(guarded->session); /* nobody moves the timer any more */
+    redlock_session_close(guarded->session); /* nobody moves the deadline any more */
     redlock_guard_deinit(&guarded->guard);
 }
 

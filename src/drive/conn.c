@@ -78,10 +78,8 @@ struct redlock_conn {
     redlock_hello greeting; /* in progress */
     redlock_hello hello;    /* the last one that was finished */
     bool has_hello;
-
-    /* Large, and not zeroed as the rest is: see redlock_conn_create. */
-    redlock_url url;
-    redlock_addresses addresses;
+    redlock_url url;             /* this and what follows is large, and not zeroed: */
+    redlock_addresses addresses; /* see redlock_conn_create */
     redlock_resp_reader reader;
 };
 
@@ -311,7 +309,6 @@ redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock
      * cost nothing, and half of all connections only wait to listen. */
     memset(conn, 0, offsetof(redlock_conn, url));
     conn->addresses.count = 0;
-    conn->addresses.gai_error = 0;
     conn->node = node;
     conn->url = *url;
     conn->label = label;
