@@ -13,7 +13,6 @@
 #include "drive/conn.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stddef.h>
@@ -24,8 +23,8 @@
 
 #include "base/assert.h"
 #include "drive/buffer.h"
+#include "drive/dial.h"
 #include "drive/outbox.h"
-#include "drive/socket.h"
 #include "drive/stream.h"
 #include "wire/message.h"
 
@@ -67,10 +66,6 @@ struct redlock_conn {
     int fd;
     bool doomed; /* fd is only waiting to be closed */
     conn_fault fault;
-    redlock_lookup *lookup;
-    uint32_t address_next;
-    int connect_errno; /* of the last address that failed */
-
     redlock_input in;
     redlock_buffer opened; /* TLS: what `in` was, to be dispatched */
     redlock_output out;
@@ -78,8 +73,8 @@ struct redlock_conn {
     redlock_hello greeting; /* in progress */
     redlock_hello hello;    /* the last one that was finished */
     bool has_hello;
-    redlock_url url;             /* this and what follows is large, and not zeroed: */
-    redlock_addresses addresses; /* see redlock_conn_create */
+    redlock_url url;   /* this and what follows is large, and not zeroed: */
+    redlock_dial dial; /* see redlock_conn_create */
     redlock_resp_reader reader;
 };
 
@@ -131,8 +126,7 @@ static void conn_fail_not_resp(redlock_conn *conn, const char *complaint) {
 
 /* Ends the link for everyone but the kernel: the descriptor lives until it is reaped. */
 static void conn_drop(redlock_conn *conn) {
-    redlock_lookup_abandon(conn->lookup);
-    conn->lookup = NULL;
+    redlock_dial_stop(&conn->dial);
     conn->doomed = conn->fd >= 0;
     conn->fault.is_set = false;
     redlock_outbox_clear(&conn->outbox);
@@ -235,65 +229,31 @@ static void conn_begin(redlock_conn *conn) {
     }
 }
 
-static void conn_fail_to_connect(redlock_conn *conn) {
-    conn_fail(conn, REDLOCK_IO, conn->connect_errno, "cannot connect");
+static void conn_fail_to_connect(redlock_conn *conn, const redlock_dial_fault *fault) {
+    conn_fail(conn, fault->status, fault->sys_errno, fault->words);
 }
 
 /* Tries addresses until one connects or is under way. */
 static void conn_advance(redlock_conn *conn) {
-    while (conn->state == CONN_CONNECTING && conn->fd < 0 && !conn->fault.is_set) {
-        bool connected = false;
-        uint32_t i = conn->address_next;
-        if (i == conn->addresses.count) {
-            conn_fail_to_connect(conn);
-            return;
-        }
-
-        conn->address_next++;
-        int error = redlock_socket_connect(&conn->addresses.item[i].at, conn->addresses.item[i].len,
-                                           &conn->fd, &connected);
-        if (error != 0) {
-            conn->connect_errno = error;
-        } else if (connected) {
-            conn_begin(conn);
-        }
+    redlock_dial_fault fault;
+    bool is_connected = false;
+    if (conn->state != CONN_CONNECTING || conn->fd >= 0 || conn->fault.is_set) {
+        return;
+    }
+    if (redlock_dial_try(&conn->dial, &conn->fd, &is_connected, &fault) == REDLOCK_DIAL_FAILED) {
+        conn_fail_to_connect(conn, &fault);
+    } else if (is_connected) {
+        conn_begin(conn);
     }
 }
 
-static void conn_take_addresses(redlock_conn *conn) {
-    if (conn->addresses.count == 0) {
-        conn_fail(conn, REDLOCK_IO, 0, gai_strerror(conn->addresses.gai_error));
-        return;
-    }
-    conn_move(conn, CONN_CONNECTING);
-    conn->address_next = 0;
-    conn_advance(conn);
-}
-
-static void conn_resolve(redlock_conn *conn) {
-    switch (conn->url.scheme) {
-    case REDLOCK_URL_UNIX:
-        if (redlock_socket_address(conn->url.path, &conn->addresses)) {
-            conn_take_addresses(conn);
-        } else {
-            conn_fail(conn, REDLOCK_IO, ENAMETOOLONG, "cannot connect");
-        }
-        return;
-    case REDLOCK_URL_TLS:
-        if (conn->link == NULL) { /* never plain instead */
-            conn_fail(conn, REDLOCK_UNSUPPORTED, 0, "TLS is not in this build");
-            return;
-        }
-        break;
-    case REDLOCK_URL_TCP:
-        break;
-    }
-    if (redlock_resolver_start(conn->resolver, conn->url.host, conn->url.port, &conn->addresses,
-                               &conn->lookup)) {
-        conn_take_addresses(conn);
-    } else if (conn->lookup == NULL) {
-        conn_fail(conn, REDLOCK_IO, EAGAIN,
-                  "no thread, descriptor or memory left to look up the host's name");
+static void conn_dialed(redlock_conn *conn, redlock_dial_result result,
+                        const redlock_dial_fault *fault) {
+    if (result == REDLOCK_DIAL_FAILED) {
+        conn_fail_to_connect(conn, fault);
+    } else if (result == REDLOCK_DIAL_KNOWS) {
+        conn_move(conn, CONN_CONNECTING);
+        conn_advance(conn);
     }
 }
 
@@ -308,7 +268,7 @@ redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock
     /* Not what lies behind, five sixths of it, most of which is never used: pages that nobody has touched
      * cost nothing, and half of all connections only wait to listen. */
     memset(conn, 0, offsetof(redlock_conn, url));
-    conn->addresses.count = 0;
+    redlock_dial_init(&conn->dial);
     conn->node = node;
     conn->url = *url;
     conn->label = label;
@@ -358,9 +318,15 @@ void redlock_conn_destroy(redlock_conn *conn) {
 }
 
 void redlock_conn_connect(redlock_conn *conn) {
+    redlock_dial_fault fault;
     conn_move(conn, CONN_RESOLVING);
-    conn->connect_errno = 0;
-    conn_resolve(conn);
+    if (conn->url.scheme == REDLOCK_URL_TLS && conn->link == NULL) { /* never plain instead */
+        conn_fail(conn, REDLOCK_UNSUPPORTED, 0, "TLS is not in this build");
+        return;
+    }
+    redlock_dial_result result =
+        redlock_dial_start(&conn->dial, &conn->url, conn->resolver, &fault);
+    conn_dialed(conn, result, &fault);
 }
 
 void redlock_conn_hang_up(redlock_conn *conn) {
@@ -743,9 +709,9 @@ static void dispatch_connected(redlock_conn *conn) {
         conn_begin(conn);
         return;
     }
-    conn->connect_errno = conn->in.sys_errno;
-    if (conn->address_next == conn->addresses.count) {
-        conn_fail_to_connect(conn);
+    redlock_dial_fault fault;
+    if (redlock_dial_refused(&conn->dial, conn->in.sys_errno, &fault) == REDLOCK_DIAL_FAILED) {
+        conn_fail_to_connect(conn, &fault);
     }
     conn->doomed = true; /* the next address, if any, is tried at the reaping */
 }
@@ -787,9 +753,10 @@ bool redlock_conn_has_news(const redlock_conn *conn) {
 }
 
 void redlock_conn_dispatch(redlock_conn *conn, redlock_ns now, const redlock_conn_sink *sink) {
-    if (conn->lookup != NULL && redlock_lookup_take(conn->lookup, &conn->addresses)) {
-        conn->lookup = NULL;
-        conn_take_addresses(conn);
+    if (conn->dial.lookup != NULL) {
+        redlock_dial_fault fault;
+        redlock_dial_result result = redlock_dial_look(&conn->dial, &fault);
+        conn_dialed(conn, result, &fault);
     }
     if (!conn->doomed && atomic_load(&conn->in.ready)) {
         dispatch_input(conn, now, sink);
