@@ -73,6 +73,7 @@ struct redlock_conn {
     redlock_hello greeting; /* in progress */
     redlock_hello hello;    /* the last one that was finished */
     bool has_hello;
+    bool is_alone;     /* the server votes alone */
     redlock_url url;   /* this and what follows is large, and not zeroed: */
     redlock_dial dial; /* see redlock_conn_create */
     redlock_resp_reader reader;
@@ -178,11 +179,28 @@ static void conn_greet(redlock_conn *conn) {
         pending->len = redlock_hello_start_listening(&conn->greeting, &conn->url, conn->label,
                                                      conn->channel, pending->at, pending->size);
     } else {
-        pending->len = redlock_hello_start(&conn->greeting, &conn->url, conn->label, pending->at,
-                                           pending->size);
+        pending->len = conn->is_alone
+                           ? redlock_hello_start_alone(&conn->greeting, &conn->url, conn->label,
+                                                       pending->at, pending->size)
+                           : redlock_hello_start(&conn->greeting, &conn->url, conn->label,
+                                                 pending->at, pending->size);
     }
     REDLOCK_ASSERT(pending->len <= REDLOCK_HELLO_ASK_BYTES_MAX);
     conn->out.has_secret = conn->url.password[0] != '\0';
+}
+
+/* False: nothing has to be asked again. */
+static bool conn_ask_again(redlock_conn *conn) {
+    redlock_buffer *pending = &conn->out.pending;
+    if (!conn->greeting.is_vague) {
+        return false;
+    }
+    if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_ASK_BYTES_MAX, CONN_OUT_BYTES_MIN)) {
+        conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for the greeting");
+        return true;
+    }
+    pending->len = redlock_hello_ask_again(&conn->greeting, pending->at, pending->size);
+    return true;
 }
 
 /* The scripts that the server lacks go out in front of the first command. */
@@ -289,6 +307,10 @@ redlock_conn *redlock_conn_create_listening(uint32_t node, const redlock_url *ur
         conn->channel = channel;
     }
     return conn;
+}
+
+void redlock_conn_vote_alone(redlock_conn *conn) {
+    conn->is_alone = true;
 }
 
 bool redlock_conn_set_tls(redlock_conn *conn, redlock_tls *tls) {
@@ -487,6 +509,9 @@ static void dispatch_greeting(redlock_conn *conn, const uint8_t *data, redlock_n
     redlock_fact fact = {.kind = listens ? REDLOCK_FACT_SUBSCRIBED : REDLOCK_FACT_LINK_UP,
                          .node = conn->node};
     if (!redlock_hello_take(&conn->greeting, &conn->reader, data)) {
+        return;
+    }
+    if (conn->greeting.status == REDLOCK_OK && conn_ask_again(conn)) {
         return;
     }
 

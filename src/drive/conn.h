@@ -46,6 +46,8 @@ redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock
 redlock_conn *redlock_conn_create_listening(uint32_t node, const redlock_url *url,
                                             redlock_bytes label, redlock_bytes channel,
                                             redlock_resolver *resolver);
+/* The server votes alone and has no restart guard: its run id is not asked for, and LINK_UP has none. */
+void redlock_conn_vote_alone(redlock_conn *conn);
 /* What a rediss URL needs; for others nothing is done.  Before the first connect; without it, each
  * connect to such a URL fails.  `tls` is borrowed for the connection's life.  False: no memory. */
 bool redlock_conn_set_tls(redlock_conn *conn, redlock_tls *tls);

@@ -123,6 +123,9 @@ static bool engine_make_parts(redlock_engine *engine, const redlock_core_config 
             return false;
         }
     }
+    if (config->node_count == 1 && config->guard == 0) {
+        redlock_conn_vote_alone(engine->sources.conns[0]);
+    }
     return true;
 }
 

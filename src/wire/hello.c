@@ -15,6 +15,7 @@
 typedef enum hello_question {
     QUESTION_AUTH = 1,
     QUESTION_SELECT,
+    QUESTION_HELLO,
     QUESTION_INFO_SERVER,
     QUESTION_INFO_REPLICATION,
     QUESTION_INFO_MEMORY,
@@ -104,16 +105,31 @@ static void ask_load(redlock_hello *hello, redlock_resp_writer *writer, redlock_
     redlock_resp_write_bulk(writer, redlock_bytes_of(script->text));
 }
 
-size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock_bytes label,
-                           uint8_t *out, size_t size) {
+/* One section each: Redis 6.2 takes no more in one INFO. */
+static void ask_what_it_is(redlock_hello *hello, redlock_resp_writer *writer) {
+    ask_info(hello, writer, QUESTION_INFO_SERVER, "server");
+    ask_info(hello, writer, QUESTION_INFO_REPLICATION, "replication");
+}
+
+/* RESP2, as without it.  No right is needed for it: https://redis.io/docs/latest/commands/hello/ */
+static void ask_hello(redlock_hello *hello, redlock_resp_writer *writer) {
+    ask(hello, writer, QUESTION_HELLO, 2);
+    say(writer, "HELLO");
+    say(writer, "2");
+}
+
+static size_t hello_start(redlock_hello *hello, const redlock_url *url, redlock_bytes label,
+                          bool is_alone, uint8_t *out, size_t size) {
     redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
 
     *hello = (redlock_hello){.status = REDLOCK_OK};
     ask_auth(hello, &writer, url);
     ask_select(hello, &writer, url->db);
-    /* One section each: Redis 6.2 takes no more in one INFO. */
-    ask_info(hello, &writer, QUESTION_INFO_SERVER, "server");
-    ask_info(hello, &writer, QUESTION_INFO_REPLICATION, "replication");
+    if (is_alone) {
+        ask_hello(hello, &writer);
+    } else {
+        ask_what_it_is(hello, &writer);
+    }
     ask_info(hello, &writer, QUESTION_INFO_MEMORY, "memory");
     ask(hello, &writer, QUESTION_TIME, 1);
     say(&writer, "TIME");
@@ -123,12 +139,41 @@ size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock
     return writer.len;
 }
 
-size_t redlock_hello_teach(redlock_hello *hello, uint8_t *out, size_t size) {
-    redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
+size_t redlock_hello_start(redlock_hello *hello, const redlock_url *url, redlock_bytes label,
+                           uint8_t *out, size_t size) {
+    return hello_start(hello, url, label, false, out, size);
+}
 
+size_t redlock_hello_start_alone(redlock_hello *hello, const redlock_url *url, redlock_bytes label,
+                                 uint8_t *out, size_t size) {
+    return hello_start(hello, url, label, true, out, size);
+}
+
+/* A round of questions is over, and another one begins. */
+static void round_start(redlock_hello *hello) {
     REDLOCK_ASSERT(!redlock_hello_is_open(hello) && hello->status == REDLOCK_OK);
     hello->asked = 0;
     hello->answered = 0;
+}
+
+size_t redlock_hello_ask_again(redlock_hello *hello, uint8_t *out, size_t size) {
+    redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
+
+    if (!hello->is_vague) {
+        return 0;
+    }
+    round_start(hello);
+    hello->is_vague = false;
+    ask_what_it_is(hello, &writer);
+    REDLOCK_ASSERT(writer.len <= size);
+    return writer.len;
+}
+
+size_t redlock_hello_teach(redlock_hello *hello, uint8_t *out, size_t size) {
+    redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
+
+    REDLOCK_ASSERT(!hello->is_vague);
+    round_start(hello);
     for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
         if ((hello->lacks & script_bit(kind)) != 0) {
             ask_load(hello, &writer, (redlock_command_kind)kind);
@@ -304,6 +349,43 @@ static void take_info(redlock_hello *hello, hello_question question,
     }
 }
 
+/* --- HELLO ------------------------------------------------------------------------------------ */
+
+/* The value behind this word; empty when there is none before the first list (that of the modules). */
+static redlock_bytes hello_field(const redlock_resp_value *values, const uint8_t *data,
+                                 const char *word) {
+    for (uint32_t i = 1; i + 1 <= values[0].count; i += 2) {
+        if (values[i].kind != REDLOCK_RESP_BULK || values[i + 1].kind == REDLOCK_RESP_ARRAY) {
+            break;
+        }
+        if (redlock_bytes_equal(redlock_resp_text(&values[i], data), redlock_bytes_of(word))) {
+            return redlock_resp_text(&values[i + 1], data);
+        }
+    }
+    return (redlock_bytes){.at = NULL, .len = 0};
+}
+
+static bool hello_says(const redlock_resp_value *values, const uint8_t *data, const char *word,
+                       const char *expected) {
+    return redlock_bytes_equal(hello_field(values, data, word), redlock_bytes_of(expected));
+}
+
+static void take_hello(redlock_hello *hello, const redlock_resp_value *values,
+                       const uint8_t *data) {
+    bool is_list = values[0].kind == REDLOCK_RESP_ARRAY;
+    bool is_valkey = is_list && hello_says(values, data, "server", "valkey");
+    redlock_bytes version = {.at = NULL, .len = 0};
+
+    if (is_list && (is_valkey || hello_says(values, data, "server", "redis")) &&
+        hello_says(values, data, "mode", "standalone") &&
+        hello_says(values, data, "role", "master")) {
+        version = hello_field(values, data, "version");
+    }
+    hello->is_vague = version.len == 0;
+    hello->is_valkey = is_valkey;
+    redlock_bytes_to_text(version, hello->version, sizeof(hello->version));
+}
+
 /* --- the other replies ----------------------------------------------------------------------- */
 
 static void take_ok(redlock_hello *hello, const redlock_resp_value *value, const uint8_t *data) {
@@ -352,12 +434,24 @@ static void take_exists(redlock_hello *hello, const redlock_resp_value *value) {
     }
 }
 
+/* The server does not know the command (before 6.0, or renamed), or has its own idea of who may ask. */
+static bool error_is_about_asking(redlock_bytes words) {
+    return redlock_bytes_has_prefix(words, redlock_bytes_of("ERR unknown command")) ||
+           redlock_bytes_has_prefix(words, redlock_bytes_of("NOPERM")) ||
+           redlock_bytes_has_prefix(words, redlock_bytes_of("NOPROTO"));
+}
+
 static void take_error(redlock_hello *hello, uint8_t asked, redlock_bytes words) {
     redlock_status status = redlock_step_error_status(words);
 
     /* Whoever may not ask may still teach. */
     if (asked == (uint8_t)QUESTION_EXISTS && status == REDLOCK_NO_PERMISSION) {
         hello->lacks = ALL_SCRIPTS;
+        return;
+    }
+    if (asked == (uint8_t)QUESTION_HELLO && !status_is_login(status) &&
+        error_is_about_asking(words)) {
+        hello->is_vague = true;
         return;
     }
     /* The name only helps whoever reads CLIENT LIST; a user that may not set it still may lock. */
@@ -382,6 +476,9 @@ static void take_reply(redlock_hello *hello, uint8_t asked, const redlock_resp_v
     case QUESTION_SELECT:
     case QUESTION_NAME:
         take_ok(hello, value, data);
+        return;
+    case QUESTION_HELLO:
+        take_hello(hello, value, data);
         return;
     case QUESTION_INFO_SERVER:
     case QUESTION_INFO_REPLICATION:

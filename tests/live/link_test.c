@@ -328,7 +328,7 @@ static void loading_server_is_refused_with_its_words(void **state) {
     char text[64];
     assert_int_equal(redlock_url_parse(redlock_bytes_of("redis://127.0.0.1"), &url, &error),
                      REDLOCK_OK);
-    (void)redlock_hello_start(&hello, &url, redlock_bytes_of("x"), greeting, sizeof greeting);
+    (void)redlock_hello_start_alone(&hello, &url, redlock_bytes_of("x"), greeting, sizeof greeting);
     const redlock_bytes loading = redlock_bytes_of(LOADING);
     const redlock_fake_step steps[] = {
         {.kind = REDLOCK_FAKE_ACCEPT},

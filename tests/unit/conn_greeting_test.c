@@ -103,6 +103,52 @@ static void server_that_closes_in_the_greeting_is_told(void **state) {
     test_rig_end(rig);
 }
 
+/* --- a server that votes alone ---------------------------------------------------------------- */
+
+#define HELLO_OF(role)                                                                             \
+    "*8\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$4\r\nmode\r\n"         \
+    "$10\r\nstandalone\r\n$4\r\nrole\r\n" role "\r\n"
+#define THE_REST                                                                                   \
+    "$27\r\nmaxmemory_policy:noeviction\r\n*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n+OK\r\n"          \
+    "*8\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n"
+
+static test_rig *rig_start_alone(const redlock_fake_step *steps, uint32_t count) {
+    test_rig *rig = test_rig_create();
+    test_rig_open_unix(rig);
+    test_rig_serve(rig, rig->path, steps, count);
+    redlock_conn_vote_alone(rig->conn);
+    redlock_conn_connect(rig->conn);
+    return rig;
+}
+
+static void alone_a_master_is_asked_once(void **state) {
+    static const redlock_fake_step steps[] = {STEP(ACCEPT), STEP_COUNT(COMMANDS, 5),
+                                              SEND(HELLO_OF("$6\r\nmaster") THE_REST), STEP(STALL)};
+    (void)state;
+    test_rig *rig = rig_start_alone(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    assert_int_equal(test_rig_seen(rig, 0)->kind, REDLOCK_FACT_LINK_UP);
+    assert_string_equal(test_rig_seen(rig, 0)->text, ""); /* its run id was not asked for */
+    assert_string_equal(redlock_conn_hello(rig->conn)->version, "7.0.15");
+    test_rig_end(rig);
+}
+
+static void alone_a_replica_is_asked_whose_it_is(void **state) {
+    static const redlock_fake_step steps[] = {
+        STEP(ACCEPT),
+        STEP_COUNT(COMMANDS, 5),
+        SEND(HELLO_OF("$7\r\nreplica") THE_REST),
+        STEP_COUNT(COMMANDS, 2),
+        SEND("$20\r\nredis_version:7.0.15\r\n$49\r\nrole:slave\r\nmaster_host:10.0.0.1\r\n"
+             "master_port:1\r\n\r\n"),
+        STEP(STALL)};
+    (void)state;
+    test_rig *rig = rig_start_alone(steps, COUNT_OF(steps));
+    test_rig_await(rig, 1);
+    test_rig_assert_down(rig, 0, REDLOCK_REPLICA, 0, "replica of 10.0.0.1:1");
+    test_rig_end(rig);
+}
+
 /* --- scripts ---------------------------------------------------------------------------------- */
 
 /* A server that knows all scripts but the first.  `answers` comes after that script and a command. */
@@ -159,6 +205,8 @@ int main(void) {
         cmocka_unit_test(greeting_that_is_not_resp_is_told),
         cmocka_unit_test(greeting_that_is_refused_ends_the_link),
         cmocka_unit_test(server_that_closes_in_the_greeting_is_told),
+        cmocka_unit_test(alone_a_master_is_asked_once),
+        cmocka_unit_test(alone_a_replica_is_asked_whose_it_is),
         cmocka_unit_test(script_is_taught_in_front_of_the_first_command),
         cmocka_unit_test(script_that_is_refused_ends_the_link),
     };

@@ -306,6 +306,129 @@ static void questions_depend_on_the_url(void **state) {
     }
 }
 
+/* --- a server that votes alone ---------------------------------------------------------------- */
+
+#define HELLO(server, version, mode, role)                                                         \
+    "*14\r\n$6\r\nserver\r\n+" server "\r\n$7\r\nversion\r\n+" version                             \
+    "\r\n$5\r\nproto\r\n:2\r\n$2\r\nid\r\n:7\r\n$4\r\nmode\r\n+" mode "\r\n$4\r\nrole\r\n+" role   \
+    "\r\n$7\r\nmodules\r\n*1\r\n*2\r\n$4\r\nrole\r\n$1\r\nx\r\n"
+
+static void first_round_greet_alone(redlock_hello *hello, const char *reply, const char *memory) {
+    static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
+    redlock_url url;
+    redlock_url_error error;
+    char text[512];
+
+    assert_int_equal(redlock_url_parse(redlock_bytes_of("a"), &url, &error), REDLOCK_OK);
+    size_t len = redlock_hello_start_alone(hello, &url, redlock_bytes_of("me"), out, sizeof out);
+    sent_describe(out, len, text, sizeof text);
+    static const char sent[] = "HELLO 2 / INFO memory / TIME / CLIENT SETNAME me / SCRIPT EXISTS ";
+    assert_int_equal(strncmp(text, sent, sizeof sent - 1), 0);
+    reply_take(hello, reply, false);
+    reply_take(hello, memory, false);
+    reply_take(hello, "*2\r\n$10\r\n1700000000\r\n$6\r\n123456\r\n", false);
+    reply_take(hello, "+OK\r\n", false);
+    reply_take(hello, KNOWS_ALL, true);
+}
+
+static void master_that_stands_alone_is_asked_no_more(void **state) {
+    static const struct {
+        const char *reply, *version;
+        bool is_valkey;
+    } rows[] = {
+        {HELLO("redis", "7.0.15", "standalone", "master"), "7.0.15", false},
+        {HELLO("valkey", "8.1.0", "standalone", "master"), "8.1.0", true},
+    };
+    uint8_t out[REDLOCK_HELLO_ASK_BYTES_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        redlock_hello hello;
+
+        first_round_greet_alone(&hello, rows[i].reply, MEMORY);
+        assert_int_equal(hello.status, REDLOCK_OK);
+        assert_int_equal(redlock_hello_ask_again(&hello, out, sizeof out), 0);
+        assert_string_equal(hello.version, rows[i].version);
+        assert_true(hello.is_valkey == rows[i].is_valkey);
+        assert_int_equal(hello.time_ms, UINT64_C(1700000000123));
+        assert_int_equal(hello.run_id_len, 0);
+    }
+}
+
+/* The second round decides, and has the words. */
+static void whatever_else_hello_says_is_asked_again(void **state) {
+    static const struct {
+        const char *reply, *server, *replication;
+        redlock_status status;
+        const char *words;
+    } rows[] = {
+        {HELLO("redis", "7.0.15", "standalone", "replica"), SERVER,
+         "role:slave\r\nmaster_host:10.0.0.1\r\nmaster_port:6380\r\n", REDLOCK_REPLICA,
+         "replica of 10.0.0.1:6380"},
+        {HELLO("redis", "7.0.15", "cluster", "master"),
+         "redis_version:7.0.0\r\nredis_mode:cluster\r\n", MASTER, REDLOCK_UNSUPPORTED,
+         "the server is in cluster mode; give URLs of servers that stand alone"},
+        {HELLO("redis", "7.0.15", "sentinel", "master"),
+         "redis_version:7.0.0\r\nredis_mode:sentinel\r\n", MASTER, REDLOCK_UNSUPPORTED,
+         "this is a Sentinel, which keeps no locks; give the URL of the master itself"},
+        {HELLO("kvrocks", "1.0", "standalone", "master"), SERVER, MASTER, REDLOCK_OK, ""},
+        {HELLO("redis", "", "standalone", "master"), SERVER, MASTER, REDLOCK_OK, ""},
+        {"*2\r\n$6\r\nserver\r\n+redis\r\n", SERVER, MASTER, REDLOCK_OK, ""},
+        {"*1\r\n$6\r\nserver\r\n", SERVER, MASTER, REDLOCK_OK, ""},
+        {"*0\r\n", SERVER, MASTER, REDLOCK_OK, ""},
+        {"+OK\r\n", "+PONG\r\n", "+PONG\r\n", REDLOCK_PROTOCOL, "not Redis or Valkey"},
+        {"-ERR unknown command 'HELLO'\r\n", SERVER, MASTER, REDLOCK_OK, ""},
+        {"-NOPERM not this\r\n", SERVER, MASTER, REDLOCK_OK, ""},
+        {"-NOPROTO sorry\r\n", SERVER, MASTER, REDLOCK_OK, ""},
+    };
+    uint8_t out[REDLOCK_HELLO_ASK_BYTES_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        redlock_hello hello;
+        char text[512];
+
+        first_round_greet_alone(&hello, rows[i].reply, MEMORY);
+        assert_int_equal(hello.status, REDLOCK_OK);
+        size_t len = redlock_hello_ask_again(&hello, out, sizeof out);
+        sent_describe(out, len, text, sizeof text);
+        assert_string_equal(text, "INFO server / INFO replication / ");
+        reply_take(&hello, rows[i].server, false);
+        reply_take(&hello, rows[i].replication, true);
+        assert_string_equal(hello.words, rows[i].words);
+        assert_int_equal(hello.status, rows[i].status);
+        assert_false(hello.is_vague);
+        if (hello.status == REDLOCK_OK) {
+            assert_string_equal(hello.version, "7.0.15");
+        }
+    }
+}
+
+static void reasons_that_hello_has_are_kept(void **state) {
+    static const struct {
+        const char *reply, *memory;
+        redlock_status status;
+        const char *words;
+    } rows[] = {
+        {"-NOAUTH HELLO must be called by somebody\r\n", "-NOAUTH x\r\n", REDLOCK_AUTH_REQUIRED,
+         "NOAUTH HELLO must be called by somebody"},
+        {"-ERR max number of clients reached\r\n", MEMORY, REDLOCK_REFUSED,
+         "ERR max number of clients reached"},
+        {"-DENIED protected\r\n", MEMORY, REDLOCK_REFUSED, "DENIED protected"},
+        {HELLO("redis", "7.0.15", "standalone", "master"), "maxmemory_policy:allkeys-lru\r\n",
+         REDLOCK_EVICTS, "maxmemory-policy is allkeys-lru"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        redlock_hello hello;
+
+        first_round_greet_alone(&hello, rows[i].reply, rows[i].memory);
+        assert_int_equal(hello.status, rows[i].status);
+        assert_string_equal(hello.words, rows[i].words);
+    }
+}
+
 /* What is taught, by what the server says it knows. */
 static void only_what_is_lacking_is_taught(void **state) {
     static const struct {
@@ -421,6 +544,9 @@ int main(void) {
         cmocka_unit_test(run_id_that_no_script_takes_is_left_out),
         cmocka_unit_test(words_are_cut_and_safe_to_print),
         cmocka_unit_test(questions_depend_on_the_url),
+        cmocka_unit_test(master_that_stands_alone_is_asked_no_more),
+        cmocka_unit_test(whatever_else_hello_says_is_asked_again),
+        cmocka_unit_test(reasons_that_hello_has_are_kept),
         cmocka_unit_test(only_what_is_lacking_is_taught),
         cmocka_unit_test(listening_greeting_only_logs_in_and_subscribes),
         cmocka_unit_test(reply_to_subscribe_decides),
