@@ -67,8 +67,16 @@ static int client_open(redlock_session *session) {
     }
 
     redlock_say_report(&given->say, NULL, status, &report);
-    /* Here it is the URL's scheme that is not supported, so the command line is wrong. */
-    return status == REDLOCK_UNSUPPORTED ? REDLOCK_EXIT_USAGE : redlock_exit_of_status(status);
+    /* No server was asked yet: it is the URL's scheme that is not supported, so the command line is wrong,
+     * or this system that has nothing left. */
+    switch (status) {
+    case REDLOCK_UNSUPPORTED:
+        return REDLOCK_EXIT_USAGE;
+    case REDLOCK_IO:
+        return REDLOCK_EXIT_SYSTEM;
+    default:
+        return redlock_exit_of_status(status);
+    }
 }
 
 static int servers_find(redlock_session *session, redlock_session_options *options) {

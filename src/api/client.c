@@ -228,7 +228,10 @@ static int make_engine(redlock_client *client, redlock_core_config *config, cons
         }
         return REDLOCK_OK;
     }
-    return redlock_report_refuse(report, errno == ENOMEM ? REDLOCK_NOMEM : REDLOCK_IO, NULL);
+    return errno == ENOMEM ? redlock_report_refuse(report, REDLOCK_NOMEM, NULL)
+                           : redlock_report_refuse(report, REDLOCK_IO,
+                                                   "no descriptor left for the client: close some, "
+                                                   "or raise the limit (ulimit -n)");
 }
 
 /* Trust and certificates, if any URL needs them. */
