@@ -332,7 +332,7 @@ static void greet_at_once(redlock_sim_world *world, redlock_sim_event event) {
                                      REDLOCK_HELLO_BYTES_MAX);
     bool is_closed = false;
     bool is_done = greet_round(world, &event, &hello, len, &is_closed);
-    if (is_done && hello.status == REDLOCK_OK && hello.lacks != 0) {
+    if (is_done && hello.status == REDLOCK_OK && hello.lacks_scripts) {
         len = redlock_hello_teach(&hello, world->scratch, REDLOCK_HELLO_BYTES_MAX);
         is_done = greet_round(world, &event, &hello, len, &is_closed);
     }
@@ -618,7 +618,7 @@ static void greeting_goes_on(redlock_sim_world *world, redlock_sim_event *event,
         fail(world, event, link->hello.status);
         return;
     }
-    if (link->hello.lacks != 0) { /* in front of the first command */
+    if (link->hello.lacks_scripts) { /* in front of the first command */
         greeting_send(world, event,
                       redlock_hello_teach(&link->hello, world->scratch, REDLOCK_HELLO_BYTES_MAX));
     }

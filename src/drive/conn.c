@@ -207,7 +207,7 @@ static bool conn_ask_again(redlock_conn *conn) {
 static bool conn_teach(redlock_conn *conn) {
     redlock_buffer *pending = &conn->out.pending;
     REDLOCK_ASSERT(conn->state == CONN_GREETING && pending->len == 0);
-    if (conn->greeting.lacks == 0) {
+    if (!conn->greeting.lacks_scripts) {
         return true;
     }
     if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_BYTES_MAX, CONN_OUT_BYTES_MIN)) {

@@ -171,12 +171,26 @@ void redlock_output_write(redlock_output *out, int fd) {
     }
 }
 
+/* Until somebody has commands while others are being written, one buffer is enough. */
+static void output_reuse(redlock_output *out) {
+    if (out->pending.at == NULL && out->sealed.at == NULL) {
+        out->pending = out->flight;
+        out->pending.len = 0;
+        out->flight = (redlock_buffer){.at = NULL};
+        out->written = 0;
+    }
+}
+
 /* The greeting is alone in flight, because nothing is sent before its answer. */
 void redlock_output_forget(redlock_output *out) {
-    if (out->has_secret && redlock_output_is_written(out)) {
+    if (!redlock_output_is_written(out)) {
+        return;
+    }
+    if (out->has_secret) {
         output_wipe(out, &out->flight);
         out->has_secret = false;
     }
+    output_reuse(out);
 }
 
 void redlock_output_part(redlock_output *out, redlock_tls_link *link, int fd) {

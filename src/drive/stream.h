@@ -58,7 +58,7 @@ bool redlock_output_is_written(const redlock_output *out); /* all of flight */
 redlock_status redlock_output_load(redlock_output *out, redlock_tls_link *link);
 /* [flusher] Writes what it can of flight without blocking. */
 void redlock_output_write(redlock_output *out, int fd);
-/* No password stays in what has been written. */
+/* What has been written is not needed any more: no password stays in it. */
 void redlock_output_forget(redlock_output *out);
 /* What a link that failed has to say: an alert, so that the people at the other end can read why.  Best
  * effort: it is short, and goes out at once or not at all. */

@@ -26,8 +26,12 @@ typedef enum hello_question {
     QUESTION_LOAD /* + the command's kind - 1: its script; the last questions */
 } hello_question;
 
-#define SCRIPT_COUNT ((uint32_t)REDLOCK_COMMAND_DECLARE - (uint32_t)REDLOCK_COMMAND_GRANT + 1u)
-#define ALL_SCRIPTS ((1u << SCRIPT_COUNT) - 1u)
+/* The scripts of every lock.  They are taught with all others, so a server that knows these knows all, but
+ * for those of another version of redlock: what it does not know it is taught when that is needed. */
+static const redlock_command_kind known[] = {REDLOCK_COMMAND_GRANT, REDLOCK_COMMAND_RENEW,
+                                             REDLOCK_COMMAND_RELEASE};
+
+#define KNOWN_COUNT ((uint32_t)(sizeof(known) / sizeof(known[0])))
 
 /* --- asking ---------------------------------------------------------------------------------- */
 
@@ -82,16 +86,12 @@ static void ask_name(redlock_hello *hello, redlock_resp_writer *writer, redlock_
     redlock_resp_write_bulk(writer, label);
 }
 
-static uint32_t script_bit(int kind) {
-    return 1u << ((uint32_t)kind - (uint32_t)REDLOCK_COMMAND_GRANT);
-}
-
 static void ask_exists(redlock_hello *hello, redlock_resp_writer *writer) {
-    ask(hello, writer, QUESTION_EXISTS, 2 + SCRIPT_COUNT);
+    ask(hello, writer, QUESTION_EXISTS, 2 + KNOWN_COUNT);
     say(writer, "SCRIPT");
     say(writer, "EXISTS");
-    for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
-        say(writer, redlock_script_of((redlock_command_kind)kind)->sha1);
+    for (uint32_t i = 0; i < KNOWN_COUNT; i++) {
+        say(writer, redlock_script_of(known[i])->sha1);
     }
 }
 
@@ -174,12 +174,13 @@ size_t redlock_hello_teach(redlock_hello *hello, uint8_t *out, size_t size) {
 
     REDLOCK_ASSERT(!hello->is_vague);
     round_start(hello);
-    for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
-        if ((hello->lacks & script_bit(kind)) != 0) {
-            ask_load(hello, &writer, (redlock_command_kind)kind);
-        }
+    if (!hello->lacks_scripts) {
+        return 0;
     }
-    hello->lacks = 0;
+    for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
+        ask_load(hello, &writer, (redlock_command_kind)kind);
+    }
+    hello->lacks_scripts = false;
     REDLOCK_ASSERT(writer.len <= size);
     return writer.len;
 }
@@ -422,15 +423,15 @@ static void take_load(redlock_hello *hello, uint8_t asked, const redlock_resp_va
 }
 
 static void take_exists(redlock_hello *hello, const redlock_resp_value *value) {
-    if (value[0].kind != REDLOCK_RESP_ARRAY || value[0].count != SCRIPT_COUNT) {
+    if (value[0].kind != REDLOCK_RESP_ARRAY || value[0].count != KNOWN_COUNT) {
         problem_note(hello, REDLOCK_PROTOCOL, "a reply to SCRIPT EXISTS that is none");
         return;
     }
-    for (uint32_t i = 0; i < SCRIPT_COUNT; i++) {
+    for (uint32_t i = 0; i < KNOWN_COUNT; i++) {
         const redlock_resp_value *one = &value[1 + i];
         bool is_known = one->kind == REDLOCK_RESP_INTEGER && one->integer == 1;
 
-        hello->lacks |= is_known ? 0 : script_bit((int)REDLOCK_COMMAND_GRANT + (int)i);
+        hello->lacks_scripts = hello->lacks_scripts || !is_known;
     }
 }
 
@@ -446,7 +447,7 @@ static void take_error(redlock_hello *hello, uint8_t asked, redlock_bytes words)
 
     /* Whoever may not ask may still teach. */
     if (asked == (uint8_t)QUESTION_EXISTS && status == REDLOCK_NO_PERMISSION) {
-        hello->lacks = ALL_SCRIPTS;
+        hello->lacks_scripts = true;
         return;
     }
     if (asked == (uint8_t)QUESTION_HELLO && !status_is_login(status) &&

@@ -35,7 +35,7 @@ typedef struct redlock_hello {             /* what has been learned so far */
     uint64_t time_ms;   /* the node's clock, from TIME */
     char version[16];   /* "7.0.15", for people */
     bool is_valkey;
-    uint32_t lacks; /* a bit for each script that the server has to be taught */
+    bool lacks_scripts; /* the server has to be taught */
     bool is_vague;  /* HELLO did not tell all: INFO is to be asked */
 } redlock_hello;
 

@@ -19,9 +19,10 @@
 #define MASTER "# Replication\r\nrole:master\r\n"
 #define MEMORY "maxmemory:0\r\nmaxmemory_policy:noeviction\r\n"
 
-/* To SCRIPT EXISTS, about the first script and all the others. */
-#define KNOWS(first) "*8\r\n:" first "\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n:0\r\n"
-#define KNOWS_ALL "*8\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n:1\r\n"
+/* To SCRIPT EXISTS. */
+#define KNOWS(one, two, three) "*3\r\n:" one "\r\n:" two "\r\n:" three "\r\n"
+#define KNOWS_NONE KNOWS("0", "0", "0")
+#define KNOWS_ALL KNOWS("1", "1", "1")
 
 /* What the server says to each question; NULL: what a healthy one says.  Texts that begin with one
  * of + - : * are replies as they are, others are sent as bulks. */
@@ -69,7 +70,7 @@ static void first_round_greet(redlock_hello *hello, const char *url_text,
     reply_take(hello, said(replies->memory, MEMORY), false);
     reply_take(hello, said(replies->time, "*2\r\n$10\r\n1700000000\r\n$6\r\n123456\r\n"), false);
     reply_take(hello, said(replies->name, "+OK\r\n"), false);
-    reply_take(hello, said(replies->exists, KNOWS("0")), true);
+    reply_take(hello, said(replies->exists, KNOWS_NONE), true);
 }
 
 static void greet(redlock_hello *hello, const char *url_text, const reply_set *replies) {
@@ -430,11 +431,16 @@ static void reasons_that_hello_has_are_kept(void **state) {
 }
 
 /* What is taught, by what the server says it knows. */
-static void only_what_is_lacking_is_taught(void **state) {
+static void all_is_taught_to_a_server_that_lacks_any(void **state) {
     static const struct {
         const char *exists;
         size_t taught;
-    } rows[] = {{KNOWS_ALL, 0}, {KNOWS("1"), 7}, {KNOWS("0"), 8}, {"-NOPERM not this\r\n", 8}};
+    } rows[] = {{KNOWS_ALL, 0},
+                {KNOWS("0", "1", "1"), 8},
+                {KNOWS("1", "0", "1"), 8},
+                {KNOWS("1", "1", "0"), 8},
+                {KNOWS_NONE, 8},
+                {"-NOPERM not this\r\n", 8}};
     static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
 
     (void)state;
@@ -547,7 +553,7 @@ int main(void) {
         cmocka_unit_test(master_that_stands_alone_is_asked_no_more),
         cmocka_unit_test(whatever_else_hello_says_is_asked_again),
         cmocka_unit_test(reasons_that_hello_has_are_kept),
-        cmocka_unit_test(only_what_is_lacking_is_taught),
+        cmocka_unit_test(all_is_taught_to_a_server_that_lacks_any),
         cmocka_unit_test(listening_greeting_only_logs_in_and_subscribes),
         cmocka_unit_test(reply_to_subscribe_decides),
         cmocka_unit_test(longest_greeting_fits),
