@@ -10,29 +10,39 @@
 #endif
 
 #include "cli/exit.h"
+#include "cli/launch.h"
 #include "cli/nap.h"
 
-/* In the child, which borrows our memory until it executes: async-signal-safe calls only, and nothing
- * of ours is changed but what is meant to be. */
-static void child_execute(const redlock_start *start, bool has_terminal, pid_t parent) {
-    const redlock_command *command = start->command;
+typedef struct child_start {
+    const redlock_start *given;
+    bool has_terminal;
+    pid_t parent;
+    int error; /* why nothing was executed, else 0 */
+} child_start;
+
+/* In the child, which borrows our memory until it executes: see launch.h. */
+static void child_execute(void *argument) {
+    child_start *start = argument;
+    const redlock_start *given = start->given;
+    const redlock_command *command = given->command;
 
 #ifdef __linux__
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 #endif
-    if (getppid() != parent) {
+    if (getppid() != start->parent) {
         _exit(REDLOCK_EXIT_LOST); /* the parent died before the kernel knew of our wish */
     }
     (void)setpgid(0, 0);
-    redlock_guard_watch(start->guard, getpid()); /* so that no instant is without it */
-    if (has_terminal) {
-        (void)tcsetpgrp(start->terminal->fd, getpid());
+    redlock_guard_watch(given->guard, getpid()); /* so that no instant is without it */
+    if (start->has_terminal) {
+        (void)tcsetpgrp(given->terminal->fd, getpid());
     }
-    redlock_signals_restore(start->signals);
+    redlock_signals_restore(given->signals);
     (void)execve(command->path, command->argv, command->env);
     if (errno == ENOEXEC && command->shell_argv != NULL) {
         (void)execve("/bin/sh", command->shell_argv, command->env);
     }
+    start->error = errno;
 }
 
 static int start_failed(redlock_child *child, const redlock_start *start, int error) {
@@ -43,37 +53,29 @@ static int start_failed(redlock_child *child, const redlock_start *start, int er
     return error == ENOENT ? REDLOCK_EXIT_NOT_FOUND : REDLOCK_EXIT_CANNOT_EXEC;
 }
 
-/* vfork, because copying our memory would take longer than all the rest; and it returns when the
- * command has been executed or could not be, so that its errno is here already.  Nobody keeps the lock
- * meanwhile: if that takes longer than the lock lives (a file system that hangs), the guard kills the
- * child, which has not run a word of the command's, and the lock is lost. */
-int redlock_child_start(redlock_child *child, const redlock_start *start, int *ret_errno) {
-    const bool has_terminal = redlock_terminal_is_wanted(start->terminal);
-    const pid_t parent = getpid();
-    volatile int error = 0;
+/* Nobody keeps the lock while the file is being executed: if that takes longer than the lock lives (a file
+ * system that hangs), the guard kills the child, which has not run a word of the command's, and the lock is
+ * lost.  Not posix_spawn: it can neither take the terminal nor ask for a signal when the parent dies. */
+int redlock_child_start(redlock_child *child, const redlock_start *given, int *ret_errno) {
+    child_start start = {.given = given,
+                         .has_terminal = redlock_terminal_is_wanted(given->terminal),
+                         .parent = getpid()};
 
-    *child = (redlock_child){.pid = -1, .client = start->client};
+    *child = (redlock_child){.pid = -1, .client = given->client};
 #ifdef __linux__
     /* Whatever the command starts comes to us when its parent ends: strays.h. */
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 #endif
-    /* What the checkers fear does not happen: the child only makes system calls and does not return, and
-     * posix_spawn can neither take the terminal nor ask for a signal when the parent dies. */
-    const pid_t pid = vfork(); // NOLINT(clang-analyzer-security.insecureAPI.vfork)
-    if (pid == 0) {
-        child_execute(start, has_terminal, parent); // NOLINT(clang-analyzer-unix.Vfork)
-        error = errno;
-        _exit(REDLOCK_EXIT_NOT_FOUND);
-    }
+    const pid_t pid = redlock_launch(child_execute, &start);
     if (pid < 0) {
         *ret_errno = errno;
         return REDLOCK_EXIT_SYSTEM;
     }
 
     child->pid = pid;
-    start->terminal->is_lent = has_terminal;
-    *ret_errno = error;
-    return error == 0 ? 0 : start_failed(child, start, error);
+    given->terminal->is_lent = start.has_terminal;
+    *ret_errno = start.error;
+    return start.error == 0 ? 0 : start_failed(child, given, start.error);
 }
 
 static void child_note(redlock_child *child, const siginfo_t *info) {
