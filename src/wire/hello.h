@@ -36,7 +36,7 @@ typedef struct redlock_hello {             /* what has been learned so far */
     char version[16];   /* "7.0.15", for people */
     bool is_valkey;
     bool lacks_scripts; /* the server has to be taught */
-    bool is_vague;  /* HELLO did not tell all: INFO is to be asked */
+    bool is_vague;      /* HELLO did not tell all: INFO is to be asked */
 } redlock_hello;
 
 /* Begins a new greeting and writes its bytes; `size` is at least REDLOCK_HELLO_ASK_BYTES_MAX.

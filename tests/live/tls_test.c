@@ -392,7 +392,7 @@ static void trusted_gets_the_password_and_nobody_between(void **state) {
     redlock_client_destroy(client);
     test_tls_counts counts = test_tls_relay_counts(relay);
     assert_int_equal(counts.handshakes, 1);
-    assert_true(counts.plain_bytes > 1000);
+    assert_true(counts.plain_bytes > 500); /* a greeting and two commands */
     assert_true(counts.sealed_bytes > counts.plain_bytes);
     assert_true(test_tls_relay_heard(relay, CANARY));
     test_tls_relay_stop(relay);

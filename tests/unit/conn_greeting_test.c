@@ -177,12 +177,13 @@ static test_rig *rig_start_unlearned(const redlock_fake_step *answers) {
 }
 
 static void scripts_are_taught_in_front_of_the_first_command(void **state) {
-    char said[1024] = "";
+    char said[1024];
+    size_t len = 0;
     for (int kind = REDLOCK_COMMAND_GRANT; kind <= REDLOCK_COMMAND_DECLARE; kind++) {
-        strcat(strcat(strcat(said, "$40\r\n"), redlock_script_of((redlock_command_kind)kind)->sha1),
-               "\r\n");
+        len += (size_t)snprintf(said + len, sizeof said - len, "$40\r\n%s\r\n",
+                                redlock_script_of((redlock_command_kind)kind)->sha1);
     }
-    strcat(said, "-ERR x\r\n");
+    (void)snprintf(said + len, sizeof said - len, "-ERR x\r\n");
     const redlock_fake_step answers = {.kind = REDLOCK_FAKE_SEND, .bytes = redlock_bytes_of(said)};
     (void)state;
     test_rig *rig = rig_start_unlearned(&answers);
