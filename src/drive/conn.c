@@ -192,7 +192,7 @@ static void conn_greet(redlock_conn *conn) {
 /* False: nothing has to be asked again. */
 static bool conn_ask_again(redlock_conn *conn) {
     redlock_buffer *pending = &conn->out.pending;
-    if (!conn->greeting.is_vague) {
+    if (!redlock_hello_asks_again(&conn->greeting)) {
         return false;
     }
     if (!redlock_buffer_reserve(pending, REDLOCK_HELLO_ASK_BYTES_MAX, CONN_OUT_BYTES_MIN)) {

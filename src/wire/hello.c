@@ -16,6 +16,7 @@ typedef enum hello_question {
     QUESTION_AUTH = 1,
     QUESTION_SELECT,
     QUESTION_HELLO,
+    QUESTION_POLICY,
     QUESTION_INFO_SERVER,
     QUESTION_INFO_REPLICATION,
     QUESTION_INFO_MEMORY,
@@ -118,6 +119,17 @@ static void ask_hello(redlock_hello *hello, redlock_resp_writer *writer) {
     say(writer, "2");
 }
 
+static void ask_memory(redlock_hello *hello, redlock_resp_writer *writer) {
+    ask_info(hello, writer, QUESTION_INFO_MEMORY, "memory");
+}
+
+static void ask_policy(redlock_hello *hello, redlock_resp_writer *writer) {
+    ask(hello, writer, QUESTION_POLICY, 3);
+    say(writer, "CONFIG");
+    say(writer, "GET");
+    say(writer, "maxmemory-policy");
+}
+
 static size_t hello_start(redlock_hello *hello, const redlock_url *url, redlock_bytes label,
                           bool is_alone, uint8_t *out, size_t size) {
     redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
@@ -130,7 +142,11 @@ static size_t hello_start(redlock_hello *hello, const redlock_url *url, redlock_
     } else {
         ask_what_it_is(hello, &writer);
     }
-    ask_info(hello, &writer, QUESTION_INFO_MEMORY, "memory");
+    if (is_alone && url->password[0] == '\0') {
+        ask_policy(hello, &writer);
+    } else {
+        ask_memory(hello, &writer);
+    }
     ask(hello, &writer, QUESTION_TIME, 1);
     say(&writer, "TIME");
     ask_name(hello, &writer, label);
@@ -156,15 +172,25 @@ static void round_start(redlock_hello *hello) {
     hello->answered = 0;
 }
 
+bool redlock_hello_asks_again(const redlock_hello *hello) {
+    return hello->asks_what || hello->asks_policy;
+}
+
 size_t redlock_hello_ask_again(redlock_hello *hello, uint8_t *out, size_t size) {
     redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
 
-    if (!hello->is_vague) {
+    if (!redlock_hello_asks_again(hello)) {
         return 0;
     }
     round_start(hello);
-    hello->is_vague = false;
-    ask_what_it_is(hello, &writer);
+    if (hello->asks_what) {
+        ask_what_it_is(hello, &writer);
+    }
+    if (hello->asks_policy) {
+        ask_memory(hello, &writer);
+    }
+    hello->asks_what = false;
+    hello->asks_policy = false;
     REDLOCK_ASSERT(writer.len <= size);
     return writer.len;
 }
@@ -172,7 +198,7 @@ size_t redlock_hello_ask_again(redlock_hello *hello, uint8_t *out, size_t size) 
 size_t redlock_hello_teach(redlock_hello *hello, uint8_t *out, size_t size) {
     redlock_resp_writer writer = {.at = out, .size = size, .len = 0};
 
-    REDLOCK_ASSERT(!hello->is_vague);
+    REDLOCK_ASSERT(!redlock_hello_asks_again(hello));
     round_start(hello);
     if (!hello->lacks_scripts) {
         return 0;
@@ -321,10 +347,8 @@ static void take_replication(redlock_hello *hello, redlock_bytes info) {
     words_add(hello, info_field(info, "master_port"));
 }
 
-static void take_memory(redlock_hello *hello, redlock_bytes info) {
-    redlock_bytes policy = info_field(info, "maxmemory_policy");
-
-    /* Also when maxmemory is 0 and nothing is evicted: it can be set at any moment. */
+/* Also when maxmemory is 0 and nothing is evicted: it can be set at any moment. */
+static void take_policy(redlock_hello *hello, redlock_bytes policy) {
     if (policy.len == 0 || redlock_bytes_equal(policy, redlock_bytes_of("noeviction"))) {
         return;
     }
@@ -346,7 +370,7 @@ static void take_info(redlock_hello *hello, hello_question question,
     } else if (question == QUESTION_INFO_REPLICATION) {
         take_replication(hello, info);
     } else {
-        take_memory(hello, info);
+        take_policy(hello, info_field(info, "maxmemory_policy"));
     }
 }
 
@@ -382,9 +406,20 @@ static void take_hello(redlock_hello *hello, const redlock_resp_value *values,
         hello_says(values, data, "role", "master")) {
         version = hello_field(values, data, "version");
     }
-    hello->is_vague = version.len == 0;
+    hello->asks_what = version.len == 0;
     hello->is_valkey = is_valkey;
     redlock_bytes_to_text(version, hello->version, sizeof(hello->version));
+}
+
+static void take_config(redlock_hello *hello, const redlock_resp_value *values,
+                        const uint8_t *data) {
+    bool is_told = values[0].kind == REDLOCK_RESP_ARRAY && values[0].count == 2 &&
+                   values[2].kind == REDLOCK_RESP_BULK && values[2].len > 0;
+
+    hello->asks_policy = !is_told;
+    if (is_told) {
+        take_policy(hello, redlock_resp_text(&values[2], data));
+    }
 }
 
 /* --- the other replies ----------------------------------------------------------------------- */
@@ -450,9 +485,10 @@ static void take_error(redlock_hello *hello, uint8_t asked, redlock_bytes words)
         hello->lacks_scripts = true;
         return;
     }
-    if (asked == (uint8_t)QUESTION_HELLO && !status_is_login(status) &&
-        error_is_about_asking(words)) {
-        hello->is_vague = true;
+    bool is_question = asked == (uint8_t)QUESTION_HELLO || asked == (uint8_t)QUESTION_POLICY;
+    if (is_question && !status_is_login(status) && error_is_about_asking(words)) {
+        hello->asks_what = hello->asks_what || asked == (uint8_t)QUESTION_HELLO;
+        hello->asks_policy = hello->asks_policy || asked == (uint8_t)QUESTION_POLICY;
         return;
     }
     /* The name only helps whoever reads CLIENT LIST; a user that may not set it still may lock. */
@@ -480,6 +516,9 @@ static void take_reply(redlock_hello *hello, uint8_t asked, const redlock_resp_v
         return;
     case QUESTION_HELLO:
         take_hello(hello, value, data);
+        return;
+    case QUESTION_POLICY:
+        take_config(hello, value, data);
         return;
     case QUESTION_INFO_SERVER:
     case QUESTION_INFO_REPLICATION:

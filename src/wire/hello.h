@@ -5,9 +5,10 @@
  * are fifty times as long as all the rest.  The replies say whether the server may vote: it must be Redis
  * or Valkey, a master, and must not evict keys.
  *
- * A server that votes alone is asked HELLO in the place of two sections of INFO, which take it ten times as
- * long to write.  What HELLO does not tell is the run id.  Whatever it tells but that this is a master that
- * stands alone leads to a second round, with INFO: that one has the words for people. */
+ * A server that votes alone is asked HELLO, and where nobody has logged in CONFIG GET, in the place of INFO,
+ * which takes it ten times as long to write.  What they don't tell is the run id.  Whatever they tell but that
+ * this is a master that stands alone, and a policy, leads to a second round, with INFO: that one has the words
+ * for people.  Who has logged in may have few rights, and is not to be caught asking for more. */
 #ifndef REDLOCK_WIRE_HELLO_H
 #define REDLOCK_WIRE_HELLO_H
 
@@ -35,8 +36,8 @@ typedef struct redlock_hello {             /* what has been learned so far */
     uint64_t time_ms;   /* the node's clock, from TIME */
     char version[16];   /* "7.0.15", for people */
     bool is_valkey;
-    bool lacks_scripts; /* the server has to be taught */
-    bool is_vague;      /* HELLO did not tell all: INFO is to be asked */
+    bool lacks_scripts;          /* the server has to be taught */
+    bool asks_what, asks_policy; /* INFO is to be asked what it is, and whether it evicts */
 } redlock_hello;
 
 /* Begins a new greeting and writes its bytes; `size` is at least REDLOCK_HELLO_ASK_BYTES_MAX.
@@ -62,6 +63,8 @@ size_t redlock_hello_ask_again(redlock_hello *hello, uint8_t *out, size_t size);
  * least REDLOCK_HELLO_BYTES_MAX.  Commands may follow them at once, since a server does one after the other.  The replies
  * come before those to the commands, and are taken as above. */
 size_t redlock_hello_teach(redlock_hello *hello, uint8_t *out, size_t size);
+/* After the last reply: whether a second round is needed. */
+bool redlock_hello_asks_again(const redlock_hello *hello);
 /* Whether replies are still to be taken. */
 bool redlock_hello_is_open(const redlock_hello *hello);
 

@@ -147,6 +147,7 @@ static const struct {
     {"TIME", "*2\r\n$10\r\n1700000000\r\n$6\r\n123456\r\n"},
     {"HELLO", "*8\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n"
               "$4\r\nmode\r\n$10\r\nstandalone\r\n$4\r\nrole\r\n$6\r\nmaster\r\n"},
+    {"CONFIG", "*2\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n"},
     {"ROLE", "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"},
     {"PING", "+PONG\r\n"},
     {"AUTH", "+OK\r\n"},

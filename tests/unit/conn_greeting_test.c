@@ -109,7 +109,8 @@ static void server_that_closes_in_the_greeting_is_told(void **state) {
     "*8\r\n$6\r\nserver\r\n$5\r\nredis\r\n$7\r\nversion\r\n$6\r\n7.0.15\r\n$4\r\nmode\r\n"         \
     "$10\r\nstandalone\r\n$4\r\nrole\r\n" role "\r\n"
 #define THE_REST                                                                                   \
-    "$27\r\nmaxmemory_policy:noeviction\r\n*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n+OK\r\n"          \
+    "*2\r\n$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n*2\r\n$10\r\n1700000000\r\n$"           \
+    "1\r\n0\r\n+OK\r\n"                                                                            \
     "*3\r\n:1\r\n:1\r\n:1\r\n"
 
 static test_rig *rig_start_alone(const redlock_fake_step *steps, uint32_t count) {

@@ -314,7 +314,10 @@ static void questions_depend_on_the_url(void **state) {
     "\r\n$5\r\nproto\r\n:2\r\n$2\r\nid\r\n:7\r\n$4\r\nmode\r\n+" mode "\r\n$4\r\nrole\r\n+" role   \
     "\r\n$7\r\nmodules\r\n*1\r\n*2\r\n$4\r\nrole\r\n$1\r\nx\r\n"
 
-static void first_round_greet_alone(redlock_hello *hello, const char *reply, const char *memory) {
+#define POLICY(name) "*2\r\n$16\r\nmaxmemory-policy\r\n$" name "\r\n"
+#define NOEVICTION POLICY("10\r\nnoeviction")
+
+static void first_round_greet_alone(redlock_hello *hello, const char *reply, const char *policy) {
     static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
     redlock_url url;
     redlock_url_error error;
@@ -323,10 +326,11 @@ static void first_round_greet_alone(redlock_hello *hello, const char *reply, con
     assert_int_equal(redlock_url_parse(redlock_bytes_of("a"), &url, &error), REDLOCK_OK);
     size_t len = redlock_hello_start_alone(hello, &url, redlock_bytes_of("me"), out, sizeof out);
     sent_describe(out, len, text, sizeof text);
-    static const char sent[] = "HELLO 2 / INFO memory / TIME / CLIENT SETNAME me / SCRIPT EXISTS ";
+    static const char sent[] =
+        "HELLO 2 / CONFIG GET maxmemory-policy / TIME / CLIENT SETNAME me / SCRIPT EXISTS ";
     assert_int_equal(strncmp(text, sent, sizeof sent - 1), 0);
     reply_take(hello, reply, false);
-    reply_take(hello, memory, false);
+    reply_take(hello, policy, false);
     reply_take(hello, "*2\r\n$10\r\n1700000000\r\n$6\r\n123456\r\n", false);
     reply_take(hello, "+OK\r\n", false);
     reply_take(hello, KNOWS_ALL, true);
@@ -346,7 +350,7 @@ static void master_that_stands_alone_is_asked_no_more(void **state) {
     for (size_t i = 0; i < COUNT(rows); i++) {
         redlock_hello hello;
 
-        first_round_greet_alone(&hello, rows[i].reply, MEMORY);
+        first_round_greet_alone(&hello, rows[i].reply, NOEVICTION);
         assert_int_equal(hello.status, REDLOCK_OK);
         assert_int_equal(redlock_hello_ask_again(&hello, out, sizeof out), 0);
         assert_string_equal(hello.version, rows[i].version);
@@ -389,7 +393,7 @@ static void whatever_else_hello_says_is_asked_again(void **state) {
         redlock_hello hello;
         char text[512];
 
-        first_round_greet_alone(&hello, rows[i].reply, MEMORY);
+        first_round_greet_alone(&hello, rows[i].reply, NOEVICTION);
         assert_int_equal(hello.status, REDLOCK_OK);
         size_t len = redlock_hello_ask_again(&hello, out, sizeof out);
         sent_describe(out, len, text, sizeof text);
@@ -398,25 +402,79 @@ static void whatever_else_hello_says_is_asked_again(void **state) {
         reply_take(&hello, rows[i].replication, true);
         assert_string_equal(hello.words, rows[i].words);
         assert_int_equal(hello.status, rows[i].status);
-        assert_false(hello.is_vague);
+        assert_false(redlock_hello_asks_again(&hello));
         if (hello.status == REDLOCK_OK) {
             assert_string_equal(hello.version, "7.0.15");
         }
     }
 }
 
+/* Whoever has no CONFIG, or hides it. */
+static void policy_that_is_not_told_is_asked_again(void **state) {
+    static const char *const rows[] = {"-ERR unknown command 'CONFIG'\r\n",
+                                       "-NOPERM not this\r\n",
+                                       "*0\r\n",
+                                       "+OK\r\n",
+                                       "*2\r\n$16\r\nmaxmemory-policy\r\n$0\r\n\r\n",
+                                       "*2\r\n$16\r\nmaxmemory-policy\r\n:1\r\n"};
+    uint8_t out[REDLOCK_HELLO_ASK_BYTES_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        redlock_hello hello;
+        char text[512];
+
+        first_round_greet_alone(&hello, HELLO("redis", "7.0.15", "standalone", "master"), rows[i]);
+        assert_int_equal(hello.status, REDLOCK_OK);
+        size_t len = redlock_hello_ask_again(&hello, out, sizeof out);
+        sent_describe(out, len, text, sizeof text);
+        assert_string_equal(text, "INFO memory / ");
+        reply_take(&hello, "maxmemory_policy:volatile-ttl\r\n", true);
+        assert_int_equal(hello.status, REDLOCK_EVICTS);
+        assert_string_equal(hello.words, "maxmemory-policy is volatile-ttl");
+    }
+}
+
+static void all_may_have_to_be_asked_again(void **state) {
+    uint8_t out[REDLOCK_HELLO_ASK_BYTES_MAX];
+    redlock_hello hello;
+    char text[512];
+
+    (void)state;
+    first_round_greet_alone(&hello, "-ERR unknown command\r\n", "-ERR unknown command\r\n");
+    size_t len = redlock_hello_ask_again(&hello, out, sizeof out);
+    sent_describe(out, len, text, sizeof text);
+    assert_string_equal(text, "INFO server / INFO replication / INFO memory / ");
+}
+
+static void who_has_logged_in_asks_for_no_configuration(void **state) {
+    static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
+    redlock_url url;
+    redlock_url_error error;
+    redlock_hello hello;
+    char text[512];
+
+    (void)state;
+    assert_int_equal(redlock_url_parse(redlock_bytes_of("redis://u:p@a"), &url, &error),
+                     REDLOCK_OK);
+    size_t len = redlock_hello_start_alone(&hello, &url, redlock_bytes_of("me"), out, sizeof out);
+    sent_describe(out, len, text, sizeof text);
+    static const char sent[] = "AUTH u p / HELLO 2 / INFO memory / TIME / ";
+    assert_int_equal(strncmp(text, sent, sizeof sent - 1), 0);
+}
+
 static void reasons_that_hello_has_are_kept(void **state) {
     static const struct {
-        const char *reply, *memory;
+        const char *reply, *policy;
         redlock_status status;
         const char *words;
     } rows[] = {
         {"-NOAUTH HELLO must be called by somebody\r\n", "-NOAUTH x\r\n", REDLOCK_AUTH_REQUIRED,
          "NOAUTH HELLO must be called by somebody"},
-        {"-ERR max number of clients reached\r\n", MEMORY, REDLOCK_REFUSED,
+        {"-ERR max number of clients reached\r\n", NOEVICTION, REDLOCK_REFUSED,
          "ERR max number of clients reached"},
-        {"-DENIED protected\r\n", MEMORY, REDLOCK_REFUSED, "DENIED protected"},
-        {HELLO("redis", "7.0.15", "standalone", "master"), "maxmemory_policy:allkeys-lru\r\n",
+        {"-DENIED protected\r\n", NOEVICTION, REDLOCK_REFUSED, "DENIED protected"},
+        {HELLO("redis", "7.0.15", "standalone", "master"), POLICY("11\r\nallkeys-lru"),
          REDLOCK_EVICTS, "maxmemory-policy is allkeys-lru"},
     };
 
@@ -424,7 +482,7 @@ static void reasons_that_hello_has_are_kept(void **state) {
     for (size_t i = 0; i < COUNT(rows); i++) {
         redlock_hello hello;
 
-        first_round_greet_alone(&hello, rows[i].reply, rows[i].memory);
+        first_round_greet_alone(&hello, rows[i].reply, rows[i].policy);
         assert_int_equal(hello.status, rows[i].status);
         assert_string_equal(hello.words, rows[i].words);
     }
@@ -552,6 +610,9 @@ int main(void) {
         cmocka_unit_test(questions_depend_on_the_url),
         cmocka_unit_test(master_that_stands_alone_is_asked_no_more),
         cmocka_unit_test(whatever_else_hello_says_is_asked_again),
+        cmocka_unit_test(policy_that_is_not_told_is_asked_again),
+        cmocka_unit_test(all_may_have_to_be_asked_again),
+        cmocka_unit_test(who_has_logged_in_asks_for_no_configuration),
         cmocka_unit_test(reasons_that_hello_has_are_kept),
         cmocka_unit_test(all_is_taught_to_a_server_that_lacks_any),
         cmocka_unit_test(listening_greeting_only_logs_in_and_subscribes),
