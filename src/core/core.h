@@ -100,8 +100,8 @@ typedef struct redlock_fact { /* everything it points at is borrowed for the ste
             bool once;        /* one round; else until the old deadline */
         } extend;
         struct {
-            redlock_bytes run_id;
-            uint64_t time_ms; /* the node's clock when the greeting was answered */
+            redlock_bytes run_id; /* empty: not known; with one node and no guard nobody asks */
+            uint64_t time_ms;     /* the node's clock when the greeting was answered */
         } up;
         struct {
             redlock_status status; /* IO, AUTH, REPLICA ... */

@@ -112,7 +112,7 @@ static void ask_what_it_is(redlock_hello *hello, redlock_resp_writer *writer) {
     ask_info(hello, writer, QUESTION_INFO_REPLICATION, "replication");
 }
 
-/* RESP2, as without it.  No right is needed for it: https://redis.io/docs/latest/commands/hello/ */
+/* RESP2, as without it: https://redis.io/docs/latest/commands/hello/.  No right is needed, but on Redis 6.0. */
 static void ask_hello(redlock_hello *hello, redlock_resp_writer *writer) {
     ask(hello, writer, QUESTION_HELLO, 2);
     say(writer, "HELLO");

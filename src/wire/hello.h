@@ -52,19 +52,18 @@ size_t redlock_hello_start_alone(redlock_hello *hello, const redlock_url *url, r
 size_t redlock_hello_start_listening(redlock_hello *hello, const redlock_url *url,
                                      redlock_bytes label, redlock_bytes channel, uint8_t *out,
                                      size_t size);
-/* Takes the next reply.  True when it was the last one: then `status` is final.  A server that
- * hangs up before that may have said why already: `status` and `words` tell. */
+/* Takes the next reply.  True when it was the last one: then `status` is final, unless something has to be
+ * asked again.  A server that hangs up before that may have said why already: `status` and `words` tell. */
 bool redlock_hello_take(redlock_hello *hello, const redlock_resp_reader *reader,
                         const uint8_t *data);
-/* After the last reply, while `status` is OK: what has to be asked in a second round; 0: nothing.  `size` as
- * for the first, and the replies are taken likewise. */
-size_t redlock_hello_ask_again(redlock_hello *hello, uint8_t *out, size_t size);
-/* After the last reply of a server that may vote, when nothing has to be asked again: the scripts that it has to be taught; 0: none.  `size` is at
- * least REDLOCK_HELLO_BYTES_MAX.  Commands may follow them at once, since a server does one after the other.  The replies
- * come before those to the commands, and are taken as above. */
-size_t redlock_hello_teach(redlock_hello *hello, uint8_t *out, size_t size);
-/* After the last reply: whether a second round is needed. */
+/* After the last reply, while `status` is OK: whether a second round of questions is needed, and what it is, 0
+ * when there is none.  `size` as for the first, and the replies are taken likewise. */
 bool redlock_hello_asks_again(const redlock_hello *hello);
+size_t redlock_hello_ask_again(redlock_hello *hello, uint8_t *out, size_t size);
+/* After the last reply of a server that may vote: the scripts that it has to be taught; 0: none.  `size` is
+ * at least REDLOCK_HELLO_BYTES_MAX.  Commands may follow them at once, since a server does one after the
+ * other.  The replies come before those to the commands, and are taken as above. */
+size_t redlock_hello_teach(redlock_hello *hello, uint8_t *out, size_t size);
 /* Whether replies are still to be taken. */
 bool redlock_hello_is_open(const redlock_hello *hello);
 

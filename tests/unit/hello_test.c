@@ -312,7 +312,8 @@ static void questions_depend_on_the_url(void **state) {
 #define HELLO(server, version, mode, role)                                                         \
     "*14\r\n$6\r\nserver\r\n+" server "\r\n$7\r\nversion\r\n+" version                             \
     "\r\n$5\r\nproto\r\n:2\r\n$2\r\nid\r\n:7\r\n$4\r\nmode\r\n+" mode "\r\n$4\r\nrole\r\n+" role   \
-    "\r\n$7\r\nmodules\r\n*1\r\n*2\r\n$4\r\nrole\r\n$1\r\nx\r\n"
+    "\r\n$7\r\nmodules\r\n*1\r\n*8\r\n$4\r\nname\r\n$4\r\nrole\r\n$3\r\nver\r\n:1\r\n"             \
+    "$4\r\npath\r\n$1\r\nx\r\n$4\r\nargs\r\n*2\r\n$4\r\nrole\r\n$1\r\ny\r\n"
 
 #define POLICY(name) "*2\r\n$16\r\nmaxmemory-policy\r\n$" name "\r\n"
 #define NOEVICTION POLICY("10\r\nnoeviction")
