@@ -379,6 +379,10 @@ static void whatever_else_hello_says_is_asked_again(void **state) {
          "this is a Sentinel, which keeps no locks; give the URL of the master itself"},
         {HELLO("kvrocks", "1.0", "standalone", "master"), SERVER, MASTER, REDLOCK_OK, ""},
         {HELLO("redis", "", "standalone", "master"), SERVER, MASTER, REDLOCK_OK, ""},
+        /* What stands in a list inside is nobody's role. */
+        {"*10\r\n$6\r\nserver\r\n+redis\r\n$7\r\nversion\r\n+7\r\n$4\r\nmode\r\n+standalone\r\n"
+         "$7\r\nmodules\r\n*2\r\n$4\r\nrole\r\n+master\r\n$4\r\nrole\r\n+replica\r\n",
+         SERVER, MASTER, REDLOCK_OK, ""},
         {"*2\r\n$6\r\nserver\r\n+redis\r\n", SERVER, MASTER, REDLOCK_OK, ""},
         {"*1\r\n$6\r\nserver\r\n", SERVER, MASTER, REDLOCK_OK, ""},
         {"*0\r\n", SERVER, MASTER, REDLOCK_OK, ""},
