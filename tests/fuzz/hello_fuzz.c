@@ -19,7 +19,7 @@ static void hello_check(const redlock_hello *hello, bool is_over, bool listens) 
     REDLOCK_ASSERT(hello->time_ms <= REDLOCK_FENCE_MAX);
     REDLOCK_ASSERT(hello->answered <= hello->asked);
     REDLOCK_ASSERT(is_over == (hello->answered == hello->asked));
-    if (is_over && hello->status == REDLOCK_OK && !listens) {
+    if (is_over && hello->status == REDLOCK_OK && !listens && !redlock_hello_asks_again(hello)) {
         REDLOCK_ASSERT(hello->version[0] != '\0');
     }
     for (const char *at = hello->words; *at != '\0'; at++) {
@@ -27,7 +27,13 @@ static void hello_check(const redlock_hello *hello, bool is_over, bool listens) 
     }
 }
 
-/* The first byte: 1 it listens, 2 with a password, 4 and a user, 8 a database. */
+/* The next round, of questions or lessons.  False: there is none. */
+static bool hello_goes_on(redlock_hello *hello, uint8_t *out, size_t size) {
+    return hello->status == REDLOCK_OK && (redlock_hello_ask_again(hello, out, size) > 0 ||
+                                           redlock_hello_teach(hello, out, size) > 0);
+}
+
+/* The first byte: 1 it listens, 2 with a password, 4 and a user, 8 a database, 16 the server votes alone. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static uint8_t out[REDLOCK_HELLO_BYTES_MAX];
     redlock_url url = {.scheme = REDLOCK_URL_TCP, .host = "a"};
@@ -45,18 +51,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     memcpy(url.password, (data[0] & 2u) != 0 ? "p" : "", 2 - ((data[0] & 2u) == 0));
     memcpy(url.user, (data[0] & 4u) != 0 ? "u" : "", 2 - ((data[0] & 4u) == 0));
     url.db = (data[0] & 8u) != 0;
+    bool is_alone = (data[0] & 16u) != 0;
     data++;
     size--;
     if (listens) {
         (void)redlock_hello_start_listening(&hello, &url, label, label, out, sizeof out);
+    } else if (is_alone) {
+        (void)redlock_hello_start_alone(&hello, &url, label, out, sizeof out);
     } else {
         (void)redlock_hello_start(&hello, &url, label, out, sizeof out);
     }
     while (!is_over && replies_next(&data, &size, &reader, &reply)) {
         is_over = redlock_hello_take(&hello, &reader, reply);
         hello_check(&hello, is_over, listens);
-        if (is_over && !listens && hello.status == REDLOCK_OK) {
-            is_over = redlock_hello_teach(&hello, out, sizeof out) == 0;
+        if (is_over && !listens) {
+            is_over = !hello_goes_on(&hello, out, sizeof out);
         }
     }
     return 0;
