@@ -199,6 +199,7 @@ static bool conn_ask_again(redlock_conn *conn) {
         conn_fail(conn, REDLOCK_NOMEM, 0, "no memory for the greeting");
         return true;
     }
+    REDLOCK_ASSERT(pending->len == 0);
     pending->len = redlock_hello_ask_again(&conn->greeting, pending->at, pending->size);
     return true;
 }
