@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -124,6 +125,8 @@ static void fds_close(void) {
 }
 
 static void guard_run(const redlock_guard *guard, pid_t parent) {
+    /* On a busy machine the command waits for our processor, and has more to do. */
+    (void)sched_yield();
     (void)prctl(PR_SET_PDEATHSIG, SIGNAL_DEATH); /* one that died before is noticed by getppid */
     (void)prctl(PR_SET_NAME, "redlock-guard");
     (void)setsid();
