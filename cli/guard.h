@@ -48,8 +48,7 @@ void redlock_guard_renew(redlock_guard *guard);
 void redlock_guard_watch(redlock_guard *guard, pid_t group);
 /* The command has been sent SIGTERM: the guard need not do that again. */
 void redlock_guard_asked(redlock_guard *guard);
-/* Moves the deadline to the lock's present one; a lock that is lost moves nothing.  On the thread that
- * starts and ends guards. */
+/* Moves the deadline to the lock's present one; a lock that is lost moves nothing.  Any thread. */
 void redlock_guard_move(const redlock_guard *guard, const redlock_lock *lock);
 /* From here on there is no deadline. */
 void redlock_guard_rest(const redlock_guard *guard);

@@ -1,8 +1,8 @@
 /* launch.h -- a new process that borrows our memory until it executes a file.
  *
  * As vfork, but for one thing: vfork puts us to sleep, and on its way into the file the new process has to
- * wake us, which on a virtual machine takes it longer than the rest of that way (docs/performance.md).
- * Here we look on. */
+ * wake us, which on a virtual machine is a sixth of that way and more (docs/decisions, 21).  Here we look
+ * on. */
 #ifndef REDLOCK_CLI_LAUNCH_H
 #define REDLOCK_CLI_LAUNCH_H
 

@@ -1,7 +1,7 @@
 /* text.h -- words put together in memory of their own, of any length.
  *
  * What `run` and `elect` do before their command has started puts texts together here, not by printf: the
- * first printf of a process takes a dozen page faults, as long as taking the lock does. */
+ * first printf of a process touches five pages or runs of pages that nothing else needs (docs/decisions, 21). */
 #ifndef REDLOCK_CLI_TEXT_H
 #define REDLOCK_CLI_TEXT_H
 

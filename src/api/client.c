@@ -82,8 +82,8 @@ static void default_label(char out[REDLOCK_LABEL_BYTES_MAX + 1]) {
     char text[REDLOCK_LABEL_BYTES_MAX + 1] = "";
     uint8_t digits[REDLOCK_DIGITS_MAX];
     bool is_known = gethostname(host, sizeof host - 1) == 0 && host[0] != '\0';
-    /* Not by snprintf: it is the only one on a short program's way to its lock, and costs such a program
-     * more than all else that a client does before it connects. */
+    /* Not by snprintf: it would be the only one on a short program's way to its lock, and the first one of a
+     * process touches pages of libc that nothing else needs. */
     redlock_bytes_append_text(redlock_bytes_of(is_known ? host : "unknown"), text, sizeof text);
     redlock_bytes_append_text(redlock_bytes_of("/"), text, sizeof text);
     redlock_bytes_append_text(redlock_bytes_from_u64((uint64_t)getpid(), digits), text,

@@ -284,7 +284,7 @@ redlock_conn *redlock_conn_create(uint32_t node, const redlock_url *url, redlock
     if (conn == NULL) {
         return NULL;
     }
-    /* Not what lies behind, five sixths of it, most of which is never used: pages that nobody has touched
+    /* Not what lies behind, most of it, most of which is never used: pages that nobody has touched
      * cost nothing, and half of all connections only wait to listen. */
     memset(conn, 0, offsetof(redlock_conn, url));
     redlock_dial_init(&conn->dial);
